@@ -1,0 +1,15 @@
+//! Keys, CSRs, chains, the certificates that the local CA signs, and the sealing
+//! of secrets at rest.
+//!
+//! Invariant: a secret that leaves this crate leaves it zeroized on drop and
+//! without `Debug` or `Serialize`; errors name places and codes, never contents.
+
+pub mod ca;
+pub mod chain;
+pub mod csr;
+pub mod digest;
+pub mod keys;
+pub mod mac;
+pub mod random;
+pub mod seal;
+pub mod token;

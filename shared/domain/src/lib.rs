@@ -1,0 +1,19 @@
+//! The nouns of certificate life and the decisions about them, as pure functions.
+//!
+//! Invariant: no I/O, no clock, no random number. `now` and chance are arguments, so that every
+//! replica that decides from the same rows decides alike.
+#![deny(missing_docs)]
+
+pub mod certificate;
+pub mod ids;
+pub mod job;
+pub mod key;
+pub mod names;
+pub mod order;
+pub mod profile;
+pub mod renewal;
+pub mod serial;
+pub mod validity;
+pub mod waiting;
+
+mod base32;

@@ -1,0 +1,85 @@
+//! Why something is not done yet: every unfinished job and unhealthy certificate can say it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Who has to move next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// certmill itself; nobody needs to act.
+    Certmill,
+    /// The issuer.
+    Issuer,
+    /// A person who runs certmill.
+    Operator,
+    /// Whoever asked for the certificate.
+    Requester,
+}
+
+/// A coded reason with a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingOn {
+    /// Stable code, for filters and scripts.
+    pub code: String,
+    /// Who owns the next move.
+    pub who: Who,
+    /// When certmill looks again by itself, if it does.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub until: Option<OffsetDateTime>,
+    /// One sentence for people.
+    pub sentence: String,
+}
+
+impl WaitingOn {
+    /// Builds the reason for `code`; `detail` completes the sentence of codes that name a fault.
+    #[must_use]
+    pub fn new(code: &str, until: Option<OffsetDateTime>, detail: Option<&str>) -> Self {
+        let (who, sentence) = describe(code);
+        let sentence = match detail {
+            Some(detail) if !detail.is_empty() => format!("{sentence}: {detail}"),
+            _ => sentence.to_owned(),
+        };
+        Self { code: code.to_owned(), who, until, sentence }
+    }
+}
+
+/// Waits for a worker that is free.
+pub const WORKER: &str = "worker";
+/// A worker has it.
+pub const RUNNING: &str = "running";
+/// Its start lies in the future.
+pub const SCHEDULED: &str = "scheduled";
+/// Its last attempt failed and is repeated later.
+pub const RETRY: &str = "retry";
+/// The issuer asked for time.
+pub const ISSUER_PENDING: &str = "issuer_pending";
+/// The worker that had it vanished; it is handed out again.
+pub const RESCUED: &str = "rescued";
+/// Cancelling was asked for while it runs.
+pub const CANCELLING: &str = "cancelling";
+/// The last order ended in a fault that a repeat does not mend.
+pub const REFUSED: &str = "refused";
+/// All attempts of the last order are used up.
+pub const ATTEMPTS_USED_UP: &str = "attempts_used_up";
+/// Due, and the next sweep takes it.
+pub const SWEEP: &str = "sweep";
+/// The current version has ended.
+pub const EXPIRED: &str = "expired";
+
+fn describe(code: &str) -> (Who, &'static str) {
+    match code {
+        WORKER => (Who::Certmill, "waits for a free worker of its lane"),
+        RUNNING => (Who::Certmill, "a worker is on it"),
+        SCHEDULED => (Who::Certmill, "its start lies in the future"),
+        RETRY => (Who::Certmill, "the last attempt failed and is repeated"),
+        ISSUER_PENDING => (Who::Issuer, "the issuer is still at work"),
+        RESCUED => (Who::Certmill, "its worker vanished, another takes it over"),
+        CANCELLING => (Who::Certmill, "cancelling was asked for"),
+        REFUSED => (Who::Requester, "the last order was refused"),
+        ATTEMPTS_USED_UP => (Who::Operator, "the last order used up its attempts"),
+        SWEEP => (Who::Certmill, "due, and taken by the next sweep"),
+        EXPIRED => (Who::Operator, "the current version has ended"),
+        _ => (Who::Certmill, "waits"),
+    }
+}

@@ -1,0 +1,16 @@
+//! How work runs beside other work: supervised tasks, shutdown, in-process tickers, backoff.
+//!
+//! Invariant: this crate alone spawns tasks and builds tickers, so no task ends unseen, every
+//! task hears of the shutdown, and no two replicas beat in step.
+
+pub mod backoff;
+mod jitter;
+mod shutdown;
+mod tasks;
+mod ticker;
+
+pub use backoff::Backoff;
+pub use jitter::JitterPercent;
+pub use shutdown::Shutdown;
+pub use tasks::{TaskHandle, Tasks};
+pub use ticker::{JitteredTicker, TickerStop};
