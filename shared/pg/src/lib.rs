@@ -1,1 +1,17 @@
-//! placeholder
+//! The way to Postgres: pool, transactions, migrations, and the embedded server.
+//!
+//! Invariant: a connection that leaves the pool is outside any transaction, carries its
+//! role's name and time limits, and no error of this crate shows a password.
+
+mod address;
+pub mod embedded;
+mod error;
+mod migrator;
+mod pool;
+mod server;
+
+pub use address::{TlsRule, user_of};
+pub use error::{Error, Result};
+pub use migrator::{SchemaState, migrate, newest_migration, schema_state};
+pub use pool::{ConnectOptions, Pool, Tx, connect, connect_one};
+pub use server::MINIMUM_MAJOR;

@@ -1,1 +1,11 @@
-//! placeholder
+//! What tests stand on: a real Postgres for each test process and a fresh database for each test.
+//!
+//! Invariant: nothing shared between tests holds a pool or a task of one test's runtime.
+
+mod database;
+mod leftovers;
+mod reaper;
+mod server;
+
+pub use database::TestDb;
+pub use server::{cache_dir, start_server};

@@ -1,0 +1,335 @@
+//! Brings the schema to the version that this build knows, and tells roles whether it is there.
+//!
+//! Invariant: one migrator at a time for a database, held by a transaction-level lock that works
+//! through a transaction-mode pooler; a schema newer than this build is never touched.
+#![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
+
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+
+use crate::{Error, Pool, Result, server};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// Where sqlx records what it has run; part of the schema's contract.
+const TABLE: &str = "_sqlx_migrations";
+
+/// Key of the advisory lock that migrators of one database share ("certmill" in ASCII).
+const LOCK_KEY: i64 = 0x6365_7274_6d69_6c6c;
+
+/// How often a run is repeated when a lock of a running process stands in its way.
+const ATTEMPTS: u32 = 5;
+
+/// How the database's schema stands to this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// No migration has run here.
+    Empty,
+    /// Migrations are missing: run `certmill migrate`.
+    Behind {
+        /// Version of the database.
+        at: i64,
+        /// Newest version of this build.
+        known: i64,
+    },
+    /// Exactly what this build knows.
+    Equal,
+    /// A newer certmill migrated it: use that one.
+    Newer {
+        /// Version of the database.
+        at: i64,
+        /// Newest version of this build.
+        known: i64,
+    },
+    /// A migration without a transaction was cut short.
+    Dirty {
+        /// The migration.
+        version: i64,
+    },
+    /// A migration that has run differs from the one in this build.
+    Changed {
+        /// The migration.
+        version: i64,
+    },
+}
+
+impl SchemaState {
+    /// `Ok` only for [`SchemaState::Equal`]; the start-up check of roles that do not migrate.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] that says where the database is and what to run.
+    pub fn require_equal(self) -> Result<()> {
+        match self {
+            Self::Equal => Ok(()),
+            other => Err(Error::Schema(other.words())),
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Empty => "the database has no certmill schema; run `certmill migrate`".to_owned(),
+            Self::Behind { at, known } => format!(
+                "the database is at {at}, this build needs {known}; run `certmill migrate` of this \
+                 build"
+            ),
+            Self::Equal => "the database and this build agree".to_owned(),
+            Self::Newer { at, known } => format!(
+                "the database is at {at}, this build knows {}..{known}; run the newer certmill \
+                 that migrated it (a schema is never taken back)",
+                oldest_known()
+            ),
+            Self::Dirty { version } => format!(
+                "migration {version} was cut short; look at what it left, finish or undo it, \
+                 delete its row from {TABLE}, then run `certmill migrate`"
+            ),
+            Self::Changed { version } => format!(
+                "migration {version} in the database differs from the one in this build; use the \
+                 build that migrated it, or an official release"
+            ),
+        }
+    }
+}
+
+/// Newest migration of this build.
+pub fn newest_migration() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|m| m.version)
+        .max()
+        .unwrap_or_default()
+}
+
+fn oldest_known() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|m| m.version)
+        .min()
+        .unwrap_or_default()
+}
+
+/// Compares the database with this build. Needs SELECT on sqlx's table, which `migrate` grants.
+///
+/// # Errors
+/// As any query.
+pub async fn schema_state(pool: &Pool) -> Result<SchemaState> {
+    let mut conn = pool.acquire().await?;
+    state_of(&mut conn).await
+}
+
+async fn state_of(conn: &mut PgConnection) -> Result<SchemaState> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !there {
+        return Ok(SchemaState::Empty);
+    }
+    let rows: Vec<(i64, bool, Vec<u8>)> =
+        sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(conn)
+            .await?;
+    Ok(compare(&rows))
+}
+
+fn compare(rows: &[(i64, bool, Vec<u8>)]) -> SchemaState {
+    let known = newest_migration();
+    let Some(at) = rows.last().map(|row| row.0) else {
+        return SchemaState::Empty;
+    };
+    if let Some((version, ..)) = rows.iter().find(|row| !row.1) {
+        return SchemaState::Dirty { version: *version };
+    }
+    if at > known {
+        return SchemaState::Newer { at, known };
+    }
+    for (version, _, checksum) in rows {
+        let same = MIGRATIONS
+            .iter()
+            .any(|m| m.version == *version && *m.checksum == **checksum);
+        if !same {
+            return SchemaState::Changed { version: *version };
+        }
+    }
+    let missing = MIGRATIONS
+        .iter()
+        .any(|m| !rows.iter().any(|row| row.0 == m.version));
+    if missing {
+        SchemaState::Behind { at, known }
+    } else {
+        SchemaState::Equal
+    }
+}
+
+/// Runs what is missing as the pool's user (the owner), then grants `app_user` what the
+/// application needs. Doing it again changes nothing. The pool's address must be a direct one,
+/// not a pooler's, since a migration may need session settings.
+///
+/// # Errors
+/// [`Error::Server`] on an old, standby or read-only server; [`Error::Schema`] when the schema is
+/// newer, changed or dirty, with what to run; [`Error::Refused`] with the failing migration;
+/// lock time-outs are retried a few times first.
+pub async fn migrate(
+    owner_pool: &Pool,
+    app_user: &str,
+    progress: &(dyn Fn(&str) + Send + Sync),
+) -> Result<()> {
+    let options = migrator_options(owner_pool);
+    let mut holder = options.connect().await.map_err(Error::from)?;
+    server::require_writable(server::inspect(&mut holder).await?)?;
+    let mut lock = holder.begin().await?;
+    progress("waiting for other migrators of this database");
+    // Transaction-level, on a connection of its own: it ends with the transaction, whatever
+    // stands between us and the server.
+    sqlx::query("SELECT set_config('lock_timeout', '0', true)")
+        .execute(&mut *lock)
+        .await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(LOCK_KEY)
+        .execute(&mut *lock)
+        .await?;
+    let mut conn = options.connect().await.map_err(Error::from)?;
+    let outcome = run(&mut conn, progress).await;
+    let outcome = match outcome {
+        Ok(()) => grant(&mut conn, app_user).await,
+        failed => failed,
+    };
+    conn.close().await.ok();
+    lock.rollback().await.ok();
+    outcome
+}
+
+fn migrator_options(owner_pool: &Pool) -> PgConnectOptions {
+    // Later options win over the pool's own limits.
+    (*owner_pool.connect_options())
+        .clone()
+        .application_name("certmill-migrate")
+        .options([
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+            ("lock_timeout", "5s"),
+        ])
+}
+
+async fn run(conn: &mut PgConnection, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    lift_transaction_limit(conn).await?;
+    match state_of(conn).await? {
+        SchemaState::Equal => {
+            progress("the schema is up to date");
+            return Ok(());
+        }
+        SchemaState::Empty | SchemaState::Behind { .. } => {}
+        other => return other.require_equal(),
+    }
+    conn.ensure_migrations_table(TABLE)
+        .await
+        .map_err(|e| explain(e, 0))?;
+    let applied: Vec<i64> = conn
+        .list_applied_migrations(TABLE)
+        .await
+        .map_err(|e| explain(e, 0))?
+        .iter()
+        .map(|m| m.version)
+        .collect();
+    for migration in MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)) {
+        progress(&format!(
+            "migration {} {}",
+            migration.version, migration.description
+        ));
+        apply(conn, migration).await?;
+    }
+    Ok(())
+}
+
+async fn apply(conn: &mut PgConnection, migration: &sqlx::migrate::Migration) -> Result<()> {
+    for attempt in 1.. {
+        let Err(error) = conn.apply(TABLE, migration).await else {
+            break;
+        };
+        let error = explain(error, migration.version);
+        if attempt >= ATTEMPTS || !error.is_retryable() {
+            return Err(error);
+        }
+        tracing::warn!(migration = migration.version, attempt, %error, "migration is repeated");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    Ok(())
+}
+
+async fn lift_transaction_limit(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query(
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn grant(conn: &mut PgConnection, app_user: &str) -> Result<()> {
+    sqlx::query("SELECT grant_app($1::name)")
+        .bind(app_user)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn explain(error: MigrateError, version: i64) -> Error {
+    let inner = match error {
+        MigrateError::Execute(inner) | MigrateError::ExecuteMigration(inner, _) => {
+            Error::from(inner)
+        }
+        other => return Error::Schema(other.to_string()),
+    };
+    match inner {
+        Error::Refused { sqlstate, message } => Error::Refused {
+            sqlstate,
+            message: format!("migration {version}: {message}"),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<(i64, bool, Vec<u8>)> {
+        MIGRATIONS
+            .iter()
+            .map(|m| (m.version, true, m.checksum.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn states_are_told_apart() {
+        let known = newest_migration();
+        assert_eq!(compare(&[]), SchemaState::Empty);
+        assert_eq!(compare(&rows()), SchemaState::Equal);
+        let mut newer = rows();
+        newer.push((known + 1, true, vec![]));
+        assert_eq!(
+            compare(&newer),
+            SchemaState::Newer {
+                at: known + 1,
+                known
+            }
+        );
+        let mut dirty = rows();
+        dirty[0].1 = false;
+        assert_eq!(
+            compare(&dirty),
+            SchemaState::Dirty {
+                version: dirty[0].0
+            }
+        );
+        let mut changed = rows();
+        changed[0].2[0] ^= 1;
+        assert_eq!(
+            compare(&changed),
+            SchemaState::Changed {
+                version: changed[0].0
+            }
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Opens pools and single connections for one role of certmill.
+//!
+//! Invariant: a connection handed out is outside any transaction. sqlx can take one back whose
+//! `BEGIN` was sent but not yet answered when its future was dropped; the release hook ends it.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+
+use crate::address::{self, TlsRule};
+use crate::server;
+use crate::{Error, Result};
+
+/// A pool of connections of one role.
+pub type Pool = sqlx::PgPool;
+
+/// A transaction; dropped without commit, it is rolled back.
+pub type Tx<'c> = sqlx::Transaction<'c, sqlx::Postgres>;
+
+/// First version that knows `transaction_timeout`.
+const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
+
+/// How to connect. Start from [`ConnectOptions::new`] and change what differs.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Role word, shown by the server as `certmill-<role>`.
+    pub role: String,
+    /// Most connections that this pool opens.
+    pub max_connections: u32,
+    /// Longest wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// Longest run of one statement; zero = no limit.
+    pub statement_timeout: Duration,
+    /// Longest wait for a lock; zero = no limit.
+    pub lock_timeout: Duration,
+    /// Longest idle time inside a transaction; zero = no limit.
+    pub idle_in_transaction_timeout: Duration,
+    /// Longest transaction, on servers that can limit it (17 and newer); zero = no limit.
+    pub transaction_timeout: Duration,
+    /// What protection a connection to another machine needs.
+    pub tls: TlsRule,
+    /// True behind a transaction-mode pooler: no start-up options (the pooler refuses them; set
+    /// the limits with `ALTER ROLE`) and no cached prepared statements.
+    pub pooler: bool,
+}
+
+impl ConnectOptions {
+    /// The limits that every role of certmill runs with: 10 connections, statement 15 s,
+    /// lock 5 s, idle in transaction 5 s, transaction 30 s, free connection 10 s.
+    pub fn new(role: impl Into<String>) -> Self {
+        Self {
+            role: role.into(),
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(15),
+            lock_timeout: Duration::from_secs(5),
+            idle_in_transaction_timeout: Duration::from_secs(5),
+            transaction_timeout: Duration::from_secs(30),
+            tls: TlsRule::default(),
+            pooler: false,
+        }
+    }
+
+    /// Same, with another number of connections.
+    #[must_use]
+    pub fn max_connections(mut self, n: u32) -> Self {
+        self.max_connections = n;
+        self
+    }
+
+    fn apply(&self, options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
+        let options = options.application_name(&format!("certmill-{}", self.role));
+        if self.pooler {
+            return options.statement_cache_capacity(0);
+        }
+        let mut limits = vec![
+            ("statement_timeout", self.statement_timeout),
+            ("lock_timeout", self.lock_timeout),
+            (
+                "idle_in_transaction_session_timeout",
+                self.idle_in_transaction_timeout,
+            ),
+        ];
+        if server_major >= TRANSACTION_TIMEOUT_SINCE {
+            limits.push(("transaction_timeout", self.transaction_timeout));
+        }
+        options.options(
+            limits
+                .into_iter()
+                .map(|(k, v)| (k, format!("{}ms", v.as_millis()))),
+        )
+    }
+}
+
+/// Opens a pool after one connection proved that the server is there, of a known version and
+/// willing. Connections are opened as they are needed.
+///
+/// # Errors
+/// [`Error::Url`], [`Error::Tls`], [`Error::Server`] (too old), [`Error::Unavailable`]
+/// (retry later), [`Error::Refused`] (wrong password, no such database).
+pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool> {
+    let (with_limits, _) = prepare(url, &options).await?;
+    Ok(pool_options(&options).connect_lazy_with(with_limits))
+}
+
+/// One connection outside any pool, with the same limits: for LISTEN, beats, and tests.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_one(url: &SecretString, options: &ConnectOptions) -> Result<PgConnection> {
+    let (with_limits, _) = prepare(url, options).await?;
+    open(&with_limits, options.acquire_timeout).await
+}
+
+async fn prepare(
+    url: &SecretString,
+    options: &ConnectOptions,
+) -> Result<(PgConnectOptions, server::Server)> {
+    let base = address::parse(url, options.tls)?.statement_cache_capacity(0);
+    let named = base.application_name(&format!("certmill-{}", options.role));
+    let mut probe = open(&named, options.acquire_timeout).await?;
+    let server = server::inspect(&mut probe).await?;
+    probe.close().await.ok();
+    Ok((
+        options.apply(address::parse(url, options.tls)?, server.major),
+        server,
+    ))
+}
+
+async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection> {
+    match tokio::time::timeout(patience, options.connect()).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Unavailable(format!(
+            "{} did not answer within {} s",
+            options.get_host(),
+            patience.as_secs()
+        ))),
+    }
+}
+
+fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(options.acquire_timeout)
+        .idle_timeout(Duration::from_secs(300))
+        .max_lifetime(Duration::from_secs(1800))
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                // A lone ROLLBACK outside a transaction writes a warning to the server's log
+                // each time. BEGIN first keeps the usual case silent; in an aborted transaction
+                // BEGIN fails, and the error makes sqlx close the connection.
+                conn.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
+}

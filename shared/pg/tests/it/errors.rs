@@ -1,0 +1,134 @@
+//! How answers of a real server become our errors, and the limits that connections carry.
+
+use std::time::Duration;
+
+use certmill_pg::{ConnectOptions, Error, connect, connect_one};
+use certmill_testkit::TestDb;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection, Executor};
+
+#[tokio::test]
+async fn a_violated_constraint_comes_back_by_name() {
+    let db = TestDb::new().await;
+    let error = db
+        .app()
+        .execute("INSERT INTO team (name) VALUES ('default')")
+        .await
+        .unwrap_err();
+    let error = Error::from(error);
+    assert_eq!(error.constraint(), Some("team_name_unique"), "{error}");
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn connections_carry_name_and_limits() {
+    let db = TestDb::new().await;
+    let pool = connect(&db.app_url(), ConnectOptions::new("scheduler"))
+        .await
+        .unwrap();
+    let row: (String, String, String, String) = sqlx::query_as(
+        "SELECT current_setting('application_name'), current_setting('statement_timeout'), \
+                current_setting('lock_timeout'), \
+                current_setting('idle_in_transaction_session_timeout')",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    let expected = ("certmill-scheduler", "15s", "5s", "5s");
+    assert_eq!(
+        (
+            row.0.as_str(),
+            row.1.as_str(),
+            row.2.as_str(),
+            row.3.as_str()
+        ),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn behind_a_pooler_no_limits_are_sent() {
+    let db = TestDb::new().await;
+    let options = ConnectOptions {
+        pooler: true,
+        ..ConnectOptions::new("api")
+    };
+    let mut conn = connect_one(&db.app_url(), &options).await.unwrap();
+    let limit: String = sqlx::query_scalar("SELECT current_setting('statement_timeout')")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(limit, "0");
+}
+
+#[tokio::test]
+async fn a_lock_time_out_may_be_tried_again() {
+    let db = TestDb::new().await;
+    let mut holder = db.session().await;
+    let mut tx = holder.begin().await.unwrap();
+    tx.execute("SELECT 1 FROM team WHERE id = 1 FOR UPDATE")
+        .await
+        .unwrap();
+    let options = ConnectOptions {
+        lock_timeout: Duration::from_millis(50),
+        ..ConnectOptions::new("test")
+    };
+    let mut waiting = connect_one(&db.app_url(), &options).await.unwrap();
+    let error = waiting
+        .execute("UPDATE team SET name = 'x' WHERE id = 1")
+        .await
+        .unwrap_err();
+    let error = Error::from(error);
+    assert_eq!(error.sqlstate(), Some("55P03"));
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_terminated_backend_is_unavailable_and_the_pool_heals() {
+    let db = TestDb::new().await;
+    let pool = connect(&db.app_url(), ConnectOptions::new("test"))
+        .await
+        .unwrap();
+    let mut conn = pool.acquire().await.unwrap();
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    sqlx::query("SELECT pg_terminate_backend($1)")
+        .bind(pid)
+        .execute(db.app())
+        .await
+        .unwrap();
+    let error = Error::from(conn.execute("SELECT 1").await.unwrap_err());
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    assert!(error.is_retryable());
+    drop(conn);
+    pool.execute("SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_and_never_shown() {
+    let db = TestDb::new().await;
+    let right = db.app_url();
+    let (before, after) = right.expose_secret().split_once("certmill_app:").unwrap();
+    let (_, host) = after.split_once('@').unwrap();
+    let wrong = SecretString::from(format!("{before}certmill_app:canary42@{host}"));
+    let error = connect(&wrong, ConnectOptions::new("test"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.sqlstate(), Some("28P01"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("canary42"));
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unavailable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let url = SecretString::from(format!("postgres://u:canary42@127.0.0.1:{port}/db"));
+    let error = connect(&url, ConnectOptions::new("test"))
+        .await
+        .unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert!(!format!("{error} {error:?}").contains("canary42"));
+}

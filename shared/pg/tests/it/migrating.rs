@@ -1,0 +1,149 @@
+//! The migrator and the rights of the two roles.
+
+use std::sync::Mutex;
+
+use certmill_pg::{Error, SchemaState, migrate, newest_migration, schema_state};
+use certmill_testkit::TestDb;
+use sqlx::Executor;
+
+const APP: &str = "certmill_app";
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing() {
+    let db = TestDb::empty().await;
+    assert_eq!(schema_state(db.owner()).await.unwrap(), SchemaState::Empty);
+    migrate(db.owner(), APP, &|_| {}).await.unwrap();
+    assert_eq!(schema_state(db.app()).await.unwrap(), SchemaState::Equal);
+    let said = Mutex::new(Vec::new());
+    migrate(db.owner(), APP, &|line| {
+        said.lock().unwrap().push(line.to_owned())
+    })
+    .await
+    .unwrap();
+    assert!(
+        said.lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains("up to date"))
+    );
+}
+
+#[tokio::test]
+async fn two_migrators_at_once_do_not_collide() {
+    let db = TestDb::empty().await;
+    let (one, two) = tokio::join!(
+        migrate(db.owner(), APP, &|_| {}),
+        migrate(db.owner(), APP, &|_| {})
+    );
+    one.unwrap();
+    two.unwrap();
+    schema_state(db.app())
+        .await
+        .unwrap()
+        .require_equal()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_versions() {
+    let db = TestDb::new().await;
+    let newer = newest_migration() + 1;
+    sqlx::query("INSERT INTO _sqlx_migrations VALUES ($1, 'later', now(), true, '', 0)")
+        .bind(newer)
+        .execute(db.owner())
+        .await
+        .unwrap();
+    let error = migrate(db.owner(), APP, &|_| {}).await.unwrap_err();
+    let words = error.to_string();
+    assert!(matches!(error, Error::Schema(_)), "{words}");
+    assert!(words.contains(&newer.to_string()), "{words}");
+    assert!(
+        words.contains(&format!("..{}", newest_migration())),
+        "{words}"
+    );
+    assert!(
+        schema_state(db.app())
+            .await
+            .unwrap()
+            .require_equal()
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn behind_and_dirty_say_what_to_run() {
+    let db = TestDb::new().await;
+    db.owner()
+        .execute("UPDATE _sqlx_migrations SET success = false WHERE version = 1")
+        .await
+        .unwrap();
+    let state = schema_state(db.app()).await.unwrap();
+    assert_eq!(state, SchemaState::Dirty { version: 1 });
+    assert!(migrate(db.owner(), APP, &|_| {}).await.is_err());
+    db.owner()
+        .execute("DELETE FROM _sqlx_migrations WHERE version = 1")
+        .await
+        .unwrap();
+    let words = schema_state(db.app())
+        .await
+        .unwrap()
+        .require_equal()
+        .unwrap_err()
+        .to_string();
+    assert!(words.contains("certmill migrate"), "{words}");
+}
+
+#[tokio::test]
+async fn a_failing_migration_is_named_and_leaves_nothing() {
+    let db = TestDb::empty().await;
+    db.owner()
+        .execute("CREATE TABLE team (id int)")
+        .await
+        .unwrap();
+    let words = migrate(db.owner(), APP, &|_| {})
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        words.contains("migration 1") && words.contains("team"),
+        "{words}"
+    );
+    assert_eq!(schema_state(db.owner()).await.unwrap(), SchemaState::Empty);
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_refused() {
+    let db = TestDb::empty().await;
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(db.owner())
+        .await
+        .unwrap();
+    let statement = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    db.owner()
+        .execute(sqlx::AssertSqlSafe(statement))
+        .await
+        .unwrap();
+    let error = migrate(db.owner(), APP, &|_| {}).await.unwrap_err();
+    assert!(matches!(error, Error::Server(_)), "{error}");
+    assert!(error.to_string().contains("primary"), "{error}");
+}
+
+#[tokio::test]
+async fn the_app_role_cannot_change_the_schema() {
+    let db = TestDb::new().await;
+    for statement in [
+        "CREATE TABLE mine (id int)",
+        "DROP TABLE team",
+        "ALTER TABLE team ADD COLUMN x int",
+        "TRUNCATE team",
+        "DELETE FROM _sqlx_migrations",
+        "SELECT grant_app('certmill_app')",
+        "SELECT * FROM pg_authid",
+        "CREATE ROLE somebody",
+        "CREATE DATABASE mine",
+    ] {
+        let error = Error::from(db.app().execute(statement).await.unwrap_err());
+        assert_eq!(error.sqlstate(), Some("42501"), "{statement}: {error}");
+        assert!(!error.is_retryable());
+    }
+}
