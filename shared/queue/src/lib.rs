@@ -1,1 +1,48 @@
-//! placeholder
+//! The job queue on Postgres: enqueue, claim, checkpoint, finish, rescue, wake.
+//!
+//! Invariant: whoever changes a running job proves (job id, fence, lease token, process); zero
+//! rows mean that the lease is lost and nothing may be written. Execution is at least once, the
+//! accepted completion is one. Polling is the truth, NOTIFY a hint.
+#![deny(missing_docs)]
+
+pub mod apalis;
+pub mod backoff;
+mod beat;
+mod by_key;
+pub mod checkpoint;
+pub mod claim;
+pub mod control;
+pub mod enqueue;
+mod error;
+pub mod finish;
+mod finisher;
+pub mod lane;
+mod lease;
+mod low_water;
+pub mod maintenance;
+pub mod probe;
+pub mod process;
+pub mod read;
+mod registration;
+pub mod rescue;
+mod source;
+mod span;
+mod wake;
+
+pub use beat::{Beat, BeatOptions, Standing};
+pub use by_key::live_by_keys;
+pub use certmill_domain::ids::{JobId, TeamId};
+pub use claim::{ClaimRequest, ClaimedJob, claim, claim_above, claim_suspect};
+pub use enqueue::{Enqueued, NewJob, Start, enqueue, enqueue_all};
+pub use error::Error;
+pub use finish::{FailOutcome, Failure, FailureClass, SnoozeOutcome, Until};
+pub use finisher::{BoxError, Effects, Finished, Finisher, FinisherOptions, Verdict};
+pub use lane::{Lane, lanes};
+pub use lease::{Lease, ProcessId};
+pub use low_water::LowWater;
+pub use probe::{DueLane, probe_due};
+pub use registration::keep_registered;
+pub use wake::{Hinter, Wake};
+
+/// The answer of this crate's calls.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,221 @@
+//! The adapter to apalis: its worker runs our claimed jobs.
+//!
+//! Invariant: this file and the worker's runtime are the only ones that name apalis. It claims
+//! nothing and acknowledges nothing by itself: claims come from [`JobSource`], a job ends through
+//! the fenced statements of [`crate::finish`].
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis::layers::WorkerBuilderExt;
+use apalis_core::backend::finalize::Ephemeral;
+use apalis_core::backend::{Backend, BackendConfig};
+use apalis_core::task::Task;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::worker::builder::WorkerBuilder;
+use apalis_core::worker::context::WorkerContext;
+use certmill_pg::Pool;
+use certmill_tasks::{Shutdown, Tasks};
+use futures::stream::{BoxStream, StreamExt};
+use serde_json::json;
+use tokio::sync::{Semaphore, oneshot};
+use tower::layer::util::Identity;
+use tracing::{info, warn};
+
+use crate::backoff::backoff;
+use crate::finish::{self, Failure, FailureClass};
+use crate::source::Ticket;
+pub use crate::source::{JobSource, SourceOptions};
+use crate::{ClaimedJob, Lease, Result};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The worker's name in the log.
+    pub name: String,
+    /// How many jobs run at once.
+    pub concurrency: usize,
+    /// How long one handler may take; the attempt then fails with class retry.
+    pub timeout: Duration,
+    /// How long handlers may go on after the shutdown; then they are dropped.
+    pub grace: Duration,
+}
+
+/// Runs claimed jobs until the shutdown; returns when the running ones have ended or the grace is
+/// over. Dropping the future drops the handlers. The handler ends its job itself, through the
+/// finisher, `fail` or `snooze`; a panic or a time-out is failed here with class retry.
+pub async fn run_worker<H, F>(
+    options: RunOptions,
+    source: JobSource,
+    handler: H,
+    shutdown: Shutdown,
+) where
+    H: Fn(ClaimedJob) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let desk = Desk {
+        pool: source.pool().clone(),
+        timeout: options.timeout,
+        // A group of its own: its tasks end with this future, not with the process.
+        tasks: Tasks::new(Shutdown::new()),
+    };
+    let backend = Feed::new(source, options.concurrency, shutdown.clone());
+    let worker = WorkerBuilder::new(options.name.as_str())
+        .backend(backend)
+        .catch_panic()
+        .build(move |ticket: Ticket| {
+            let (desk, handler) = (desk.clone(), handler.clone());
+            async move { desk.attend(ticket, handler).await }
+        });
+    let out_of_grace = async {
+        shutdown.requested().await;
+        tokio::time::sleep(options.grace).await;
+    };
+    // Boxed, since the compiler cannot prove `Send` of this future inside another one.
+    let run: futures::future::BoxFuture<'_, _> = Box::pin(worker.run());
+    tokio::select! {
+        ended = run => match ended {
+            Ok(()) => info!(worker = %options.name, "worker drained"),
+            Err(error) => warn!(worker = %options.name, %error, "worker ended"),
+        },
+        () = out_of_grace => warn!(worker = %options.name, "grace over; running jobs are dropped"),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Desk {
+    pool: Pool,
+    timeout: Duration,
+    tasks: Tasks,
+}
+
+impl Desk {
+    /// Runs one handler on a task of its own, so that the jobs of a process use all its cores.
+    async fn attend<H, F>(&self, ticket: Ticket, handler: H)
+    where
+        H: Fn(ClaimedJob) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Ticket { job, _slot } = ticket;
+        let (lease, attempt, name) = (job.lease, job.attempt, format!("job {}", job.kind));
+        let (done, ended) = oneshot::channel();
+        let task = self.tasks.spawn(name, async move {
+            handler(job).await;
+            done.send(()).ok();
+        });
+        let _dropped_with_us = AbortOnDrop(task.abort_handle());
+        match tokio::time::timeout(self.timeout, ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => self.fail(lease, attempt, "panic").await,
+            Err(_) => {
+                task.abort();
+                self.fail(lease, attempt, "timeout").await;
+            }
+        }
+    }
+
+    async fn fail(&self, lease: Lease, attempt: i16, code: &str) {
+        let failure = Failure {
+            class: FailureClass::Retry,
+            error: json!({ "code": code, "message": format!("the handler ended by {code}") }),
+            backoff: backoff(FailureClass::Retry, attempt, &mut rand::rng()),
+            permanent: false,
+            waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
+        };
+        let outcome: Result<_> = async {
+            let mut conn = self.pool.acquire().await?;
+            finish::fail(&mut conn, &lease, &failure).await
+        }
+        .await;
+        match outcome {
+            Ok(outcome) => warn!(job = %lease.job_id, code, ?outcome, "attempt failed"),
+            // The deadline rescues it.
+            Err(error) => warn!(job = %lease.job_id, code, %error, "attempt not failed"),
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What apalis polls. The stream ends with the shutdown; apalis then drains and closes.
+struct Feed {
+    tickets: BoxStream<'static, Ticket>,
+}
+
+impl Feed {
+    fn new(source: JobSource, concurrency: usize, shutdown: Shutdown) -> Self {
+        // apalis' own limit layer would need a claim before it knows of a free slot; here the
+        // slot comes first and travels with the job.
+        let slots = Arc::new(Semaphore::new(concurrency.max(1)));
+        let state = (source, slots, shutdown);
+        let tickets =
+            futures::stream::unfold(state, move |(mut source, slots, shutdown)| async move {
+                let ticket = source.next(&slots, concurrency, &shutdown).await?;
+                Some((ticket, (source, slots, shutdown)))
+            });
+        Self {
+            tickets: tickets.boxed(),
+        }
+    }
+}
+
+impl Backend for Feed {
+    type Task = Task<Ticket>;
+    // An error would end the worker: the source waits and tries again by itself.
+    type Error = Infallible;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<std::result::Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<std::result::Result<Self::Task, Infallible>>> {
+        Pin::new(&mut self.tickets)
+            .poll_next_unpin(cx)
+            .map(|next| next.map(|ticket| Ok(TaskBuilder::new(ticket).build())))
+    }
+
+    fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<std::result::Result<(), Infallible>> {
+        // A worker whose source ended waits for a stop that nobody else would give. It refuses
+        // only when it is not running, and then there is nothing to stop.
+        worker.stop().ok();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for Feed {
+    type Args = Ticket;
+    type Id = i64;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
+        Identity::new()
+    }
+}

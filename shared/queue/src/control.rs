@@ -1,0 +1,99 @@
+//! What people do to single jobs: cancel, retry.
+//!
+//! Invariant: an ended job's id is never revived; a repeat is a new job with the same key.
+#![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
+
+use certmill_domain::ids::{JobId, TeamId};
+use certmill_domain::job::JobState;
+use sqlx::PgConnection;
+
+use crate::{Enqueued, NewJob, Result, enqueue, read};
+
+/// What a cancel did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It was waiting and is cancelled.
+    Cancelled,
+    /// It runs and was asked to stop.
+    Requested,
+    /// It had ended before, in this state.
+    Ended(JobState),
+    /// No such job.
+    NotFound,
+}
+
+/// What a retry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryOutcome {
+    /// It was waiting and is due now.
+    Due(JobId),
+    /// It had ended without success; this new job repeats it.
+    New(JobId),
+    /// It had ended without success, and this live job has its key already.
+    Present(JobId),
+    /// It is running.
+    Running,
+    /// It was completed: nothing to repeat.
+    Completed,
+    /// No such job.
+    NotFound,
+}
+
+/// Cancels a job.
+///
+/// # Errors
+/// The database's.
+pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<CancelOutcome> {
+    let what: Option<String> = sqlx::query_scalar(include_str!("sql/cancel.sql"))
+        .bind(id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    match what.as_deref() {
+        Some("cancelled") => Ok(CancelOutcome::Cancelled),
+        Some(_) => Ok(CancelOutcome::Requested),
+        None => Ok(match read::by_id(conn, id).await? {
+            Some(row) => CancelOutcome::Ended(row.state),
+            None => CancelOutcome::NotFound,
+        }),
+    }
+}
+
+/// Makes a waiting job due now, or repeats a discarded or cancelled one as a new job.
+///
+/// # Errors
+/// The database's, and those of [`enqueue`].
+pub async fn retry(conn: &mut PgConnection, id: JobId) -> Result<RetryOutcome> {
+    let due = sqlx::query(
+        "UPDATE job SET run_at = least(run_at, now()), waiting_code = NULL \
+         WHERE id = $1 AND state = 0",
+    )
+    .bind(id.0)
+    .execute(&mut *conn)
+    .await?;
+    if due.rows_affected() > 0 {
+        return Ok(RetryOutcome::Due(id));
+    }
+    let Some(row) = read::by_id(conn, id).await? else {
+        return Ok(RetryOutcome::NotFound);
+    };
+    match row.state {
+        JobState::Completed => Ok(RetryOutcome::Completed),
+        JobState::Discarded | JobState::Cancelled => repeat(conn, row).await,
+        _ => Ok(RetryOutcome::Running),
+    }
+}
+
+async fn repeat(conn: &mut PgConnection, row: read::JobRow) -> Result<RetryOutcome> {
+    let job = NewJob {
+        priority: row.priority,
+        max_attempts: row.max_attempts,
+        unique_key: row.unique_key,
+        object: row.object,
+        trace_id: row.trace_id,
+        ..NewJob::new(TeamId(row.team_id.0), row.queue, row.kind, row.args)
+    };
+    Ok(match enqueue(conn, &job).await? {
+        Enqueued::New(id) => RetryOutcome::New(id),
+        Enqueued::Present(id) => RetryOutcome::Present(id),
+    })
+}

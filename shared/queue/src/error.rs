@@ -1,0 +1,50 @@
+//! What can go wrong in the queue.
+//!
+//! Invariant: a lost lease is told apart from every other failure, since it means "write nothing".
+
+/// A failed call to the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else owns the job by now: drop the work, write nothing.
+    #[error("the lease on this job is lost: it was rescued, cancelled or finished elsewhere")]
+    LeaseLost,
+    /// The queue has no row in `lane`; nobody would ever claim from it.
+    #[error("queue {queue:?} is not declared as a lane; declare it before enqueuing into it")]
+    UnknownLane {
+        /// The first such name.
+        queue: String,
+    },
+    /// Live jobs with the same unique keys kept ending while this call tried to see them.
+    #[error("jobs with the same unique key kept changing; repeat the call")]
+    Busy,
+    /// The thread for the beats could not be started.
+    #[error("the beat thread could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The database refused or could not be reached.
+    #[error("the queue's database call failed: {0}")]
+    Database(#[source] certmill_pg::Error),
+}
+
+impl Error {
+    /// Whether the lease is lost.
+    #[must_use]
+    pub fn is_lease_lost(&self) -> bool {
+        matches!(self, Self::LeaseLost)
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::Database(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(certmill_pg::Error::from(error))
+    }
+}

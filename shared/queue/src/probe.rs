@@ -1,0 +1,42 @@
+//! One look at all lanes of a process.
+//!
+//! Invariant: one statement, whatever the number of lanes, so that idling costs next to nothing.
+#![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
+
+use std::time::Duration;
+
+use certmill_pg::Pool;
+
+use crate::Result;
+
+/// What one lane has to offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueLane {
+    /// The lane.
+    pub queue: String,
+    /// Something is due.
+    pub ready: bool,
+    /// A job whose process was lost twice in a row is due.
+    pub suspect: bool,
+    /// How long until the earliest waiting job is due; zero if one is.
+    pub next_in: Option<Duration>,
+}
+
+/// Looks at all given lanes at once.
+///
+/// # Errors
+/// The database's.
+pub async fn probe_due(pool: &Pool, queues: &[String]) -> Result<Vec<DueLane>> {
+    let rows: Vec<(String, bool, bool, Option<i64>)> =
+        sqlx::query_as(include_str!("sql/probe.sql"))
+            .bind(queues)
+            .fetch_all(pool)
+            .await?;
+    let lane = |(queue, ready, suspect, next_in_ms): (String, bool, bool, Option<i64>)| DueLane {
+        queue,
+        ready,
+        suspect,
+        next_in: next_in_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+    };
+    Ok(rows.into_iter().map(lane).collect())
+}

@@ -1,0 +1,152 @@
+//! Rows of processes: register, beat, resign, look.
+//!
+//! Invariant: a row belongs to one incarnation; once it is declared dead it stays dead, and its
+//! process must stop all work and register anew.
+#![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row};
+use time::OffsetDateTime;
+
+use crate::span::interval;
+use crate::{ProcessId, Result};
+
+/// A process that begins.
+#[derive(Debug, Clone)]
+pub struct NewProcess {
+    /// api, worker, scheduler, up.
+    pub role: String,
+    /// The name that people gave it.
+    pub label: String,
+    /// The build that it runs.
+    pub version: String,
+    /// The lanes (names and globs) that it takes jobs from.
+    pub queues: Vec<String>,
+    /// Silence of this length means death; 30 s unless a test shortens it.
+    pub lease: Duration,
+}
+
+/// A process as it is shown.
+#[derive(Debug, Clone)]
+pub struct ProcessRow {
+    /// Its id.
+    pub id: ProcessId,
+    /// api, worker, scheduler, up.
+    pub role: String,
+    /// The name that people gave it.
+    pub label: String,
+    /// The build that it runs.
+    pub version: String,
+    /// The lanes that it takes jobs from.
+    pub queues: Vec<String>,
+    /// When it registered.
+    pub started_at: OffsetDateTime,
+    /// Its last beat.
+    pub last_beat_at: OffsetDateTime,
+    /// When its lease ends.
+    pub expires_at: OffsetDateTime,
+    /// When it resigned or was declared dead.
+    pub dead_at: Option<OffsetDateTime>,
+    /// Neither dead nor past its lease.
+    pub alive: bool,
+    /// How many jobs it has.
+    pub running: i64,
+}
+
+impl FromRow<'_, PgRow> for ProcessRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: ProcessId(row.try_get("id")?),
+            role: row.try_get("role")?,
+            label: row.try_get("label")?,
+            version: row.try_get("version")?,
+            queues: row.try_get("queues")?,
+            started_at: row.try_get("started_at")?,
+            last_beat_at: row.try_get("last_beat_at")?,
+            expires_at: row.try_get("expires_at")?,
+            dead_at: row.try_get("dead_at")?,
+            alive: row.try_get("alive")?,
+            running: row.try_get("running")?,
+        })
+    }
+}
+
+/// Writes the row of a new process; its lease starts now.
+///
+/// # Errors
+/// The database's.
+pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<ProcessId> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO process (role, label, version, queues, lease, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $5) RETURNING id",
+    )
+    .bind(&process.role)
+    .bind(&process.label)
+    .bind(&process.version)
+    .bind(&process.queues)
+    .bind(interval(process.lease))
+    .fetch_one(conn)
+    .await?;
+    Ok(ProcessId(id))
+}
+
+/// Renews the lease; false = declared dead: stop all work and register anew.
+///
+/// # Errors
+/// The database's.
+pub async fn beat(conn: &mut PgConnection, id: ProcessId) -> Result<bool> {
+    let row = sqlx::query(include_str!("sql/beat.sql"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Ends a process on purpose: it is dead at once, and what it still runs waits again without
+/// counting as lost. Answers how many jobs that were.
+///
+/// # Errors
+/// The database's.
+pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
+    let released: i64 = sqlx::query_scalar(include_str!("sql/resign.sql"))
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
+    Ok(u64::try_from(released).unwrap_or(0))
+}
+
+/// Living processes and those that died within the last hour, newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
+    Ok(sqlx::query_as(
+        "SELECT p.id, p.role, p.label, p.version, p.queues, p.started_at, p.last_beat_at, \
+                p.expires_at, p.dead_at, \
+                p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
+                coalesce(r.n, 0) AS running \
+         FROM process p \
+         LEFT JOIN (SELECT worker_id, count(*) AS n FROM job WHERE state = 1 GROUP BY worker_id) r \
+           ON r.worker_id = p.id \
+         WHERE p.dead_at IS NULL OR p.dead_at > now() - interval '1 hour' \
+         ORDER BY p.id DESC",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Removes the rows of processes that are dead for a day and own no job any more.
+///
+/// # Errors
+/// The database's.
+pub async fn prune(conn: &mut PgConnection) -> Result<u64> {
+    let gone = sqlx::query(
+        "DELETE FROM process p WHERE p.dead_at < now() - interval '1 day' \
+         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.state = 1 AND j.worker_id = p.id)",
+    )
+    .execute(conn)
+    .await?;
+    Ok(gone.rows_affected())
+}

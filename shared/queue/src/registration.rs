@@ -1,0 +1,50 @@
+//! A process that does not claim jobs stays in the list of processes.
+//!
+//! Invariant: ends only at the shutdown; a lost lease means to register anew under a new id.
+
+use std::time::Duration;
+
+use certmill_tasks::{Backoff, Shutdown, Tasks};
+use tracing::warn;
+
+use crate::{Beat, BeatOptions, Error, Result, Standing};
+
+/// Between tries to register.
+const REGISTER: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+
+/// Registers and beats until the shutdown, then resigns. `ready` is called once, when the process
+/// is registered for the first time.
+///
+/// # Errors
+/// [`Error::Thread`] if the system gives no thread for the beats; the database's are tried again.
+pub async fn keep_registered(
+    tasks: &Tasks,
+    options: BeatOptions,
+    shutdown: &Shutdown,
+    ready: impl FnOnce() + Send,
+) -> Result<()> {
+    let mut ready = Some(ready);
+    let mut failures = 0;
+    while !shutdown.is_requested() {
+        match Beat::start(tasks, options.clone()).await {
+            Ok(beat) => {
+                failures = 0;
+                if let Some(ready) = ready.take() {
+                    ready();
+                }
+                let mut standing = beat.standing();
+                let lost = standing.wait_for(|standing| *standing != Standing::Held);
+                shutdown.cut_short(lost).await.map(drop);
+                beat.resign().await;
+            }
+            Err(error @ Error::Thread(_)) => return Err(error),
+            Err(error) => {
+                failures += 1;
+                warn!(%error, "not registered");
+                let pause = REGISTER.delay(failures, &mut rand::rng());
+                shutdown.cut_short(tokio::time::sleep(pause)).await;
+            }
+        }
+    }
+    Ok(())
+}

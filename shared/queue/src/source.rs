@@ -1,0 +1,228 @@
+//! Where a worker's next job comes from: all lanes of the process, hints and polls.
+//!
+//! Invariant: a claim happens only while a slot is free, and never after the shutdown was asked
+//! for. What was claimed and not handed out is freed when the process resigns.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use certmill_pg::Pool;
+use certmill_tasks::{Backoff, Shutdown};
+use rand::RngExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
+
+use crate::{
+    ClaimRequest, ClaimedJob, LowWater, ProcessId, Result, Wake, claim_above, claim_suspect, lane,
+    probe_due,
+};
+
+/// Most jobs in one claim.
+const MOST_CLAIMED: usize = 200;
+/// Lanes come and go with issuers; their rows are read again after this long.
+const LANES_EVERY: Duration = Duration::from_secs(5);
+/// While one lane keeps us busy, the others are looked at this often.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+/// Between tries to reach the database.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
+
+/// What a worker claims from and how it waits.
+#[derive(Debug, Clone)]
+pub struct SourceOptions {
+    /// Where the jobs are.
+    pub pool: Pool,
+    /// The claiming process.
+    pub process_id: ProcessId,
+    /// Lanes by name or glob; none = all.
+    pub patterns: Vec<String>,
+    /// Whether this process holds a CA key; without one, lanes that need it are left alone.
+    pub holds_key: bool,
+    /// After this long a handler counts as hung: a little more than the handlers' time-out.
+    pub deadline: Duration,
+    /// The hints.
+    pub wake: Wake,
+    /// How often to look without hints; half as often while they arrive.
+    pub poll: Duration,
+}
+
+/// A claimed job and the slot that it occupies until the ticket is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) job: ClaimedJob,
+    pub(crate) _slot: OwnedSemaphorePermit,
+}
+
+/// The way from the lanes to the handlers.
+#[derive(Debug)]
+pub struct JobSource {
+    options: SourceOptions,
+    lanes: Vec<String>,
+    lanes_read: Option<Instant>,
+    hot: Vec<String>,
+    suspects: Vec<String>,
+    probed: Option<Instant>,
+    marks: HashMap<String, LowWater>,
+    next_in: Option<Duration>,
+    buffer: VecDeque<ClaimedJob>,
+    failures: u32,
+}
+
+impl JobSource {
+    /// A source that has not looked yet.
+    #[must_use]
+    pub fn new(options: SourceOptions) -> Self {
+        Self {
+            options,
+            lanes: Vec::new(),
+            lanes_read: None,
+            hot: Vec::new(),
+            suspects: Vec::new(),
+            probed: None,
+            marks: HashMap::new(),
+            next_in: None,
+            buffer: VecDeque::new(),
+            failures: 0,
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.options.pool
+    }
+
+    /// The next job, once a slot is free and something is due; `None` after the shutdown.
+    pub(crate) async fn next(
+        &mut self,
+        slots: &Arc<Semaphore>,
+        concurrency: usize,
+        shutdown: &Shutdown,
+    ) -> Option<Ticket> {
+        let slot = shutdown
+            .cut_short(slots.clone().acquire_owned())
+            .await?
+            .ok()?;
+        loop {
+            if shutdown.is_requested() {
+                return None;
+            }
+            if let Some(job) = self.buffer.pop_front() {
+                return Some(Ticket { job, _slot: slot });
+            }
+            // Half the slots are filled ahead, so that short jobs do not cost a claim each.
+            let want = (slots.available_permits() + 1 + concurrency / 2)
+                .clamp(1, concurrency.clamp(1, MOST_CLAIMED));
+            match self.fill(want).await {
+                Ok(()) => self.failures = 0,
+                Err(error) => {
+                    self.failures += 1;
+                    warn!(%error, "claiming failed");
+                    let pause = RECONNECT.delay(self.failures, &mut rand::rng());
+                    shutdown.cut_short(tokio::time::sleep(pause)).await?;
+                    continue;
+                }
+            }
+            if self.buffer.is_empty() {
+                shutdown.cut_short(self.wait()).await?;
+            }
+        }
+    }
+
+    /// Looks and claims once; leaves the buffer empty if nothing is due.
+    async fn fill(&mut self, want: usize) -> Result<()> {
+        self.read_lanes().await?;
+        if self.hot.is_empty() || self.probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY) {
+            self.probe().await?;
+        }
+        for queue in std::mem::take(&mut self.suspects) {
+            self.buffer
+                .extend(claim_suspect(&self.options.pool, &self.request(&queue, 1)).await?);
+        }
+        let hot = std::mem::take(&mut self.hot);
+        let lanes = hot.len();
+        for (nth, queue) in hot.into_iter().enumerate() {
+            let left = want.saturating_sub(self.buffer.len());
+            if left == 0 {
+                // Its turn comes first next time.
+                self.hot.insert(0, queue);
+                continue;
+            }
+            // The lanes share what is free; what one leaves goes to the next.
+            let share = left.div_ceil(lanes - nth);
+            let marks = self.marks.entry(queue.clone()).or_default().clone();
+            let request = self.request(&queue, share);
+            let claimed = claim_above(&self.options.pool, &request, &marks).await?;
+            if let Some(marks) = self.marks.get_mut(&queue) {
+                marks.note(&claimed);
+            }
+            if claimed.len() == share {
+                self.hot.push(queue);
+            }
+            self.buffer.extend(claimed);
+        }
+        Ok(())
+    }
+
+    fn request<'a>(&self, queue: &'a str, limit: usize) -> ClaimRequest<'a> {
+        ClaimRequest {
+            queue,
+            process_id: self.options.process_id,
+            limit: u16::try_from(limit).unwrap_or(u16::MAX),
+            deadline: self.options.deadline,
+        }
+    }
+
+    async fn read_lanes(&mut self) -> Result<()> {
+        if self.lanes_read.is_some_and(|at| at.elapsed() < LANES_EVERY) {
+            return Ok(());
+        }
+        let SourceOptions {
+            pool,
+            patterns,
+            holds_key,
+            ..
+        } = &self.options;
+        let lanes = lane::lanes(pool).await?;
+        self.lanes = lanes
+            .into_iter()
+            .filter(|l| (*holds_key || !l.needs_key) && lane::matches(patterns, &l.name))
+            .map(|l| l.name)
+            .collect();
+        self.marks.retain(|name, _| self.lanes.contains(name));
+        self.lanes_read = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn probe(&mut self) -> Result<()> {
+        let due = probe_due(&self.options.pool, &self.lanes).await?;
+        self.probed = Some(Instant::now());
+        self.next_in = due.iter().filter_map(|lane| lane.next_in).min();
+        self.suspects = due
+            .iter()
+            .filter(|l| l.suspect)
+            .map(|l| l.queue.clone())
+            .collect();
+        for lane in due.into_iter().filter(|lane| lane.ready) {
+            if !self.hot.contains(&lane.queue) {
+                // It was quiet: what came since may lie below the mark.
+                self.marks.remove(&lane.queue);
+                self.hot.push(lane.queue);
+            }
+        }
+        Ok(())
+    }
+
+    /// Until a hint, the next due instant or the poll, whichever comes first.
+    async fn wait(&mut self) {
+        let poll = match self.options.wake.is_connected() {
+            true => self.options.poll * 2,
+            false => self.options.poll,
+        };
+        let poll = poll.mul_f64(rand::rng().random_range(0.8..=1.2));
+        // A due job that another process is about to take would make this a busy loop.
+        let next = self.next_in.unwrap_or(poll).max(Duration::from_millis(5));
+        let pause = poll.min(next);
+        tokio::time::timeout(pause, self.options.wake.woken())
+            .await
+            .ok();
+    }
+}

@@ -1,0 +1,17 @@
+-- One look at all lanes of a process: is something due, is a suspect due, when is the next one.
+-- Trap: min(run_at) over a lane would read all its waiting rows; one index probe for each
+-- priority reads one.
+-- $1 queues
+SELECT q.name,
+       coalesce(bool_or(h.run_at <= now()), false) AS ready,
+       EXISTS (SELECT 1 FROM job s WHERE s.queue = q.name AND s.state = 0 AND s.lost >= 2
+               AND s.run_at <= now()) AS suspect,
+       (extract(epoch FROM min(h.run_at) - clock_timestamp()) * 1000)::bigint AS next_in_ms
+FROM unnest($1::text[]) AS q (name)
+LEFT JOIN LATERAL (
+    SELECT f.run_at FROM unnest(ARRAY[0, 1, 2, 3, 4]::smallint[]) AS p (priority)
+    CROSS JOIN LATERAL (
+        SELECT r.run_at FROM job r
+        WHERE r.queue = q.name AND r.state = 0 AND r.priority = p.priority AND r.lost < 2
+        ORDER BY r.run_at LIMIT 1) f) h ON true
+GROUP BY q.name

@@ -1,0 +1,206 @@
+//! Hints that something was enqueued, and who listens to them.
+//!
+//! Invariant: a hint may be lost, doubled or late without harm, since every listener polls as
+//! well. Hints go out on a connection of their own after the commit: NOTIFY inside the enqueuing
+//! transaction makes all commits wait in one line.
+#![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use certmill_tasks::{Backoff, Shutdown, Tasks};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::sync::{Notify, watch};
+use tracing::{debug, warn};
+
+/// The channel of NOTIFY.
+const CHANNEL: &str = "certmill_job";
+/// Least time between two hints.
+const GAP: Duration = Duration::from_millis(5);
+/// Least time between two hints while enqueues come faster than [`BUSY_PER_SECOND`].
+const BUSY_GAP: Duration = Duration::from_millis(50);
+/// Above this rate listeners find work without a hint for each.
+const BUSY_PER_SECOND: f64 = 200.0;
+/// Between tries to reach the database.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+
+#[derive(Debug, Default)]
+struct Outbox {
+    dirty: Mutex<BTreeSet<String>>,
+    hints: AtomicU32,
+    filled: Notify,
+}
+
+/// Sends hints; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hinter {
+    outbox: Option<Arc<Outbox>>,
+}
+
+impl Hinter {
+    /// Starts the sender, with a connection of its own.
+    #[must_use]
+    pub fn start(tasks: &Tasks, connect: PgConnectOptions) -> Self {
+        let outbox = Arc::new(Outbox::default());
+        let (shutdown, inbox) = (tasks.shutdown_token(), outbox.clone());
+        tasks.spawn("hinter", async move {
+            shutdown.cut_short(send_hints(inbox, connect)).await;
+        });
+        Self {
+            outbox: Some(outbox),
+        }
+    }
+
+    /// One that sends nothing: whoever waits finds the work by polling.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { outbox: None }
+    }
+
+    /// Says that the lane has new work. Call it after the commit, never before.
+    pub fn hint(&self, queue: &str) {
+        let Some(outbox) = &self.outbox else { return };
+        outbox.hints.fetch_add(1, Ordering::Relaxed);
+        let mut dirty = outbox.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        if !dirty.contains(queue) {
+            dirty.insert(queue.to_owned());
+        }
+        drop(dirty);
+        outbox.filled.notify_one();
+    }
+}
+
+async fn send_hints(outbox: Arc<Outbox>, connect: PgConnectOptions) {
+    let mut conn: Option<PgConnection> = None;
+    let mut last = Instant::now();
+    loop {
+        outbox.filled.notified().await;
+        let queues: Vec<String> = {
+            let mut dirty = outbox.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *dirty).into_iter().collect()
+        };
+        if !queues.is_empty()
+            && let Err(error) = send(&mut conn, &connect, &queues).await
+        {
+            debug!(%error, "hint not sent; polling finds the work");
+            conn = None;
+        }
+        let hints = outbox.hints.swap(0, Ordering::Relaxed);
+        let per_second = f64::from(hints) / last.elapsed().as_secs_f64().max(0.005);
+        last = Instant::now();
+        tokio::time::sleep(if per_second > BUSY_PER_SECOND {
+            BUSY_GAP
+        } else {
+            GAP
+        })
+        .await;
+    }
+}
+
+async fn send(
+    conn: &mut Option<PgConnection>,
+    connect: &PgConnectOptions,
+    queues: &[String],
+) -> sqlx::Result<()> {
+    let conn = match conn {
+        Some(conn) => conn,
+        empty => empty.insert(connect.connect().await?),
+    };
+    sqlx::query("SELECT pg_notify($1, q) FROM unnest($2::text[]) q")
+        .bind(CHANNEL)
+        .bind(queues)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Wakes whoever waits for work; each clone hears every hint.
+#[derive(Debug, Clone)]
+pub struct Wake {
+    sender: Arc<watch::Sender<u64>>,
+    receiver: watch::Receiver<u64>,
+    connected: Arc<AtomicBool>,
+}
+
+impl Wake {
+    /// Listens for hints of other processes, on a connection of its own (LISTEN cannot pass a
+    /// transaction-mode pooler); reconnects, and wakes once after each reconnect.
+    #[must_use]
+    pub fn listen(tasks: &Tasks, connect: PgConnectOptions) -> Self {
+        let wake = Self::polling_only();
+        let (shutdown, heard) = (tasks.shutdown_token(), wake.clone());
+        tasks.spawn("wake", async move {
+            listen_for_ever(&heard, connect, &shutdown).await;
+        });
+        wake
+    }
+
+    /// One that hears of nothing but [`Wake::wake`].
+    #[must_use]
+    pub fn polling_only() -> Self {
+        let (sender, receiver) = watch::channel(0);
+        Self {
+            sender: Arc::new(sender),
+            receiver,
+            connected: Arc::default(),
+        }
+    }
+
+    /// Wakes all clones.
+    pub fn wake(&self) {
+        self.sender
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Waits for a hint; at once if one came since this clone last waited.
+    pub async fn woken(&mut self) {
+        // The sender lives as long as this value, so the channel is never closed.
+        self.receiver.changed().await.ok();
+    }
+
+    /// Whether hints arrive at present; if not, poll more often.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+}
+
+async fn listen_for_ever(wake: &Wake, connect: PgConnectOptions, shutdown: &Shutdown) {
+    let mut failures = 0;
+    while !shutdown.is_requested() {
+        let heard = shutdown
+            .cut_short(listen_once(wake, &connect, &mut failures))
+            .await;
+        wake.connected.store(false, Ordering::Relaxed);
+        // Whatever was hinted meanwhile is lost: look once.
+        wake.wake();
+        if let Some(Err(error)) = heard {
+            warn!(%error, "hints are not heard for now; polling goes on");
+        }
+        failures += 1;
+        let pause = RECONNECT.delay(failures, &mut rand::rng());
+        shutdown.cut_short(tokio::time::sleep(pause)).await;
+    }
+}
+
+async fn listen_once(
+    wake: &Wake,
+    connect: &PgConnectOptions,
+    failures: &mut u32,
+) -> sqlx::Result<()> {
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(connect.clone());
+    let mut listener = PgListener::connect_with(&own).await?;
+    listener.listen(CHANNEL).await?;
+    *failures = 0;
+    wake.connected.store(true, Ordering::Relaxed);
+    wake.wake();
+    while listener.try_recv().await?.is_some() {
+        wake.wake();
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! The queue on a real Postgres.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the tables themselves"
+)]
+
+mod control;
+mod enqueue;
+mod explain;
+mod fences;
+mod finish;
+mod finisher;
+mod partitions;
+mod process;
+mod rescue;
+mod rig;
+mod runtime;
+mod swallow;
+mod wake;

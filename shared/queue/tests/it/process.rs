@@ -1,0 +1,96 @@
+//! Beats keep a process alive, and it hears of its death in time.
+
+use std::time::{Duration, Instant};
+
+use certmill_queue::process::NewProcess;
+use certmill_queue::rescue::mark_dead;
+use certmill_queue::{Beat, BeatOptions, Standing, claim};
+use certmill_tasks::{Shutdown, Tasks};
+use certmill_testkit::TestDb;
+
+use crate::rig::*;
+
+fn options(db: &TestDb, lease_ms: u64) -> BeatOptions {
+    BeatOptions {
+        connect: connect_options(db),
+        every: Duration::from_millis(lease_ms / 5),
+        process: NewProcess {
+            role: "worker".into(),
+            label: "beating".into(),
+            version: "0".into(),
+            queues: vec![],
+            lease: Duration::from_millis(lease_ms),
+        },
+    }
+}
+
+async fn until_lost(beat: &Beat) {
+    let mut standing = beat.standing();
+    let lost = standing.wait_for(|standing| *standing != Standing::Held);
+    let standing = tokio::time::timeout(PATIENCE, lost).await.unwrap().unwrap();
+    assert_eq!(*standing, Standing::Lost);
+}
+
+#[tokio::test]
+async fn beats_keep_a_process_alive_until_it_resigns() {
+    let db = db().await;
+    let tasks = Tasks::new(Shutdown::new());
+    let beat = Beat::start(&tasks, options(&db, 1000)).await.unwrap();
+    let me = register_steady(&db, "me").await;
+    let began = Instant::now();
+    until(|| async { began.elapsed() > Duration::from_millis(1500) }).await;
+    assert!(
+        mark_dead(&mut conn(&db).await, me)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    add(&db, &new_job()).await;
+    claim_one(&db, beat.process_id()).await;
+    let standing = beat.standing();
+    assert_eq!(beat.resign().await, 1);
+    assert_eq!(*standing.borrow(), Standing::Resigned);
+}
+
+#[tokio::test]
+async fn a_process_that_was_declared_dead_hears_of_it() {
+    let db = db().await;
+    let tasks = Tasks::new(Shutdown::new());
+    let beat = Beat::start(&tasks, options(&db, 2000)).await.unwrap();
+    sqlx::query("UPDATE process SET dead_at = now()")
+        .execute(db.app())
+        .await
+        .unwrap();
+    until_lost(&beat).await;
+    let again = Beat::start(&tasks, options(&db, 2000)).await.unwrap();
+    assert!(again.process_id() > beat.process_id());
+    add(&db, &new_job()).await;
+    assert_eq!(
+        claim(db.app(), &request(again.process_id(), 1))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_beat_that_is_not_answered_within_the_lease_means_lost() {
+    let db = db().await;
+    let tasks = Tasks::new(Shutdown::new());
+    let beat = Beat::start(&tasks, options(&db, 800)).await.unwrap();
+    // Somebody holds the row: the beat waits, and the lease runs out by our own clock.
+    let mut session = db.session().await;
+    let mut tx = sqlx::Connection::begin(&mut session).await.unwrap();
+    sqlx::query("SELECT 1 FROM process FOR UPDATE")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let began = Instant::now();
+    until_lost(&beat).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        began.elapsed()
+    );
+}

@@ -1,0 +1,148 @@
+//! What the tests of the queue share: a database with a lane and short ways to say things.
+
+use std::future::Future;
+use std::time::Duration;
+
+use certmill_queue::process::{self, NewProcess};
+use certmill_queue::{
+    ClaimRequest, ClaimedJob, Enqueued, JobId, Lane, NewJob, ProcessId, TeamId, claim, enqueue,
+    lane,
+};
+use certmill_testkit::TestDb;
+use serde_json::json;
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+
+pub const LANE: &str = "work";
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// No wait of a test is longer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub async fn db() -> TestDb {
+    let db = TestDb::new().await;
+    let mut conn = db.app().acquire().await.unwrap();
+    lane::declare(
+        &mut conn,
+        &Lane {
+            name: LANE.into(),
+            needs_key: false,
+        },
+    )
+    .await
+    .unwrap();
+    db
+}
+
+/// A connection that takes part in no pool, so that a test can keep many.
+pub async fn conn(db: &TestDb) -> PgConnection {
+    db.app().acquire().await.unwrap().detach()
+}
+
+pub fn connect_options(db: &TestDb) -> PgConnectOptions {
+    (*db.app().connect_options()).clone()
+}
+
+pub fn new_job() -> NewJob {
+    NewJob::new(TeamId(1), LANE, "test", json!({}))
+}
+
+pub fn keyed(key: &str) -> NewJob {
+    NewJob {
+        unique_key: Some(key.as_bytes().to_vec()),
+        ..new_job()
+    }
+}
+
+pub async fn add(db: &TestDb, job: &NewJob) -> JobId {
+    match enqueue(&mut conn(db).await, job).await.unwrap() {
+        Enqueued::New(id) => id,
+        Enqueued::Present(id) => panic!("{id} is present"),
+    }
+}
+
+pub async fn register(db: &TestDb, label: &str) -> ProcessId {
+    let process = NewProcess {
+        role: "worker".into(),
+        label: label.into(),
+        version: "0".into(),
+        queues: vec![LANE.into()],
+        lease: Duration::from_secs(30),
+    };
+    process::register(&mut conn(db).await, &process)
+        .await
+        .unwrap()
+}
+
+/// A process that may declare others dead.
+pub async fn register_steady(db: &TestDb, label: &str) -> ProcessId {
+    let id = register(db, label).await;
+    sqlx::query("UPDATE process SET steady_since = now() - interval '1 hour' WHERE id = $1")
+        .bind(id.0)
+        .execute(db.app())
+        .await
+        .unwrap();
+    id
+}
+
+/// As if its last beat were long ago.
+pub async fn silence(db: &TestDb, id: ProcessId) {
+    sqlx::query("UPDATE process SET expires_at = now() - interval '1 s' WHERE id = $1")
+        .bind(id.0)
+        .execute(db.app())
+        .await
+        .unwrap();
+}
+
+pub fn request(process_id: ProcessId, limit: u16) -> ClaimRequest<'static> {
+    ClaimRequest {
+        queue: LANE,
+        process_id,
+        limit,
+        deadline: DEADLINE,
+    }
+}
+
+pub async fn claim_one(db: &TestDb, process_id: ProcessId) -> ClaimedJob {
+    let mut jobs = claim(db.app(), &request(process_id, 1)).await.unwrap();
+    assert_eq!(jobs.len(), 1, "one job is due");
+    jobs.remove(0)
+}
+
+/// Makes every waiting job due, so that a test need not wait for a backoff.
+pub async fn make_due(db: &TestDb) {
+    sqlx::query("UPDATE job SET run_at = now() - interval '1 s' WHERE state = 0")
+        .execute(db.app())
+        .await
+        .unwrap();
+}
+
+pub async fn pid(conn: &mut PgConnection) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(conn)
+        .await
+        .unwrap()
+}
+
+/// Waits until that session waits for a lock.
+pub async fn until_blocked(db: &TestDb, pid: i32) {
+    until(|| async move {
+        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1)) > 0")
+            .bind(pid)
+            .fetch_one(db.app())
+            .await
+            .unwrap()
+    })
+    .await;
+}
+
+/// Waits until the condition holds.
+pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let checked = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, checked)
+        .await
+        .expect("the condition came true in time");
+}

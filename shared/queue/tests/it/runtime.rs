@@ -1,0 +1,294 @@
+//! The apalis adapter: concurrency, lanes, wake-ups, panics, shutdown.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use certmill_domain::job::JobState;
+use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
+use certmill_queue::finish::complete;
+use certmill_queue::process::resign;
+use certmill_queue::{Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read};
+use certmill_tasks::Shutdown;
+use certmill_testkit::TestDb;
+use serde_json::json;
+
+use crate::rig::*;
+
+fn source(db: &TestDb, process_id: ProcessId, poll: Duration) -> (JobSource, Wake) {
+    let wake = Wake::polling_only();
+    let options = SourceOptions {
+        pool: db.app().clone(),
+        process_id,
+        patterns: vec!["w*".into()],
+        holds_key: false,
+        deadline: DEADLINE,
+        wake: wake.clone(),
+        poll,
+    };
+    (JobSource::new(options), wake)
+}
+
+fn options(concurrency: usize) -> RunOptions {
+    RunOptions {
+        name: "test".into(),
+        concurrency,
+        timeout: Duration::from_secs(30),
+        grace: Duration::from_secs(10),
+    }
+}
+
+async fn live(db: &TestDb) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM job")
+        .fetch_one(db.app())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_worker_runs_everything_once_within_its_concurrency() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let jobs: Vec<NewJob> = (0..300).map(|_| new_job()).collect();
+    enqueue_all(&mut conn(&db).await, &jobs).await.unwrap();
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (pool, seen) = (db.app().clone(), (running.clone(), most.clone()));
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let (pool, (running, most)) = (pool.clone(), seen.clone());
+        async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let mut conn = pool.acquire().await.unwrap();
+            complete(&mut conn, &[(job.lease, json!(null))])
+                .await
+                .unwrap();
+            running.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(100));
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            until(|| async { live(&db).await == 0 }).await;
+            shutdown.request();
+        }
+    );
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&most), "{most} at once");
+    let twice: i64 = sqlx::query_scalar("SELECT count(*) FROM job_history WHERE attempt > 1")
+        .fetch_one(db.app())
+        .await
+        .unwrap();
+    assert_eq!(twice, 0);
+}
+
+#[tokio::test]
+async fn lanes_that_need_a_key_or_are_not_meant_are_left_alone() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    for (name, needs_key) in [("wkey", true), ("other", false)] {
+        let lane = Lane {
+            name: name.into(),
+            needs_key,
+        };
+        lane::declare(&mut conn(&db).await, &lane).await.unwrap();
+        add(
+            &db,
+            &NewJob {
+                queue: name.into(),
+                ..new_job()
+            },
+        )
+        .await;
+    }
+    let id = add(&db, &new_job()).await;
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let (sender, mut claimed) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let sender = sender.clone();
+        async move {
+            sender.send(job.lease.job_id).unwrap();
+        }
+    };
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            assert_eq!(claimed.recv().await, Some(id));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            shutdown.request();
+        }
+    );
+    assert_eq!(claimed.recv().await, None);
+}
+
+#[tokio::test]
+async fn a_hint_and_a_due_instant_beat_the_poll() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let shutdown = Shutdown::new();
+    let (source, wake) = source(&db, a, Duration::from_secs(60));
+    let (sender, mut claimed) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let sender = sender.clone();
+        async move {
+            sender.send((job.lease.job_id, Instant::now())).unwrap();
+        }
+    };
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let id = add(&db, &new_job()).await;
+            let hinted = Instant::now();
+            wake.wake();
+            let (first, at) = claimed.recv().await.unwrap();
+            assert_eq!(first, id);
+            assert!(at - hinted < Duration::from_secs(2));
+            let later = NewJob {
+                start: Start::After(Duration::from_millis(400)),
+                ..new_job()
+            };
+            let added = Instant::now();
+            add(&db, &later).await;
+            wake.wake();
+            let (_, at) = claimed.recv().await.unwrap();
+            assert!(at - added < Duration::from_secs(3) && at - added > Duration::from_millis(350));
+            shutdown.request();
+        }
+    );
+}
+
+#[tokio::test]
+async fn panics_and_timeouts_fail_the_attempt() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let slow = add(
+        &db,
+        &NewJob {
+            kind: "slow".into(),
+            ..new_job()
+        },
+    )
+    .await;
+    let bad = add(
+        &db,
+        &NewJob {
+            kind: "bad".into(),
+            ..new_job()
+        },
+    )
+    .await;
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let handler = |job: certmill_queue::ClaimedJob| async move {
+        assert_eq!(job.kind, "slow", "this handler panics on purpose");
+        std::future::pending::<()>().await;
+    };
+    let options = RunOptions {
+        timeout: Duration::from_millis(200),
+        ..options(4)
+    };
+    tokio::join!(
+        run_worker(options, source, handler, shutdown.clone()),
+        async {
+            for (id, code) in [(bad, "panic"), (slow, "timeout")] {
+                until(|| async {
+                    let row = read::by_id(&mut conn(&db).await, id)
+                        .await
+                        .unwrap()
+                        .unwrap();
+                    row.state == JobState::Retryable && row.error.unwrap()["code"] == code
+                })
+                .await;
+            }
+            shutdown.request();
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_claims_no_more_and_gives_running_jobs_the_grace() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    for _ in 0..20 {
+        add(&db, &new_job()).await;
+    }
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let ended = Arc::new(AtomicUsize::new(0));
+    let (asked, pool, count) = (shutdown.clone(), db.app().clone(), ended.clone());
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let (asked, pool, count) = (asked.clone(), pool.clone(), count.clone());
+        async move {
+            assert!(!asked.is_requested(), "no job begins after the shutdown");
+            asked.requested().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut conn = pool.acquire().await.unwrap();
+            complete(&mut conn, &[(job.lease, json!(null))])
+                .await
+                .unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            until(|| async {
+                let n: i64 = sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 1")
+                    .fetch_one(db.app())
+                    .await
+                    .unwrap();
+                n >= 4
+            })
+            .await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            shutdown.request();
+        }
+    );
+    assert_eq!(ended.load(Ordering::SeqCst), 4);
+    resign(&mut conn(&db).await, a).await.unwrap();
+    let running: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 1 OR attempt > 0")
+            .fetch_one(db.app())
+            .await
+            .unwrap();
+    assert_eq!(
+        (running, live(&db).await),
+        (0, 16),
+        "what was claimed ahead is free again"
+    );
+}
+
+#[tokio::test]
+async fn the_grace_is_bounded() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    add(&db, &new_job()).await;
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let options = RunOptions {
+        grace: Duration::from_millis(200),
+        ..options(4)
+    };
+    let handler = |_| std::future::pending::<()>();
+    let running = || async {
+        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 1")
+            .fetch_one(db.app())
+            .await
+            .unwrap();
+        n == 1
+    };
+    let began = Instant::now();
+    let work = async {
+        tokio::join!(
+            run_worker(options, source, handler, shutdown.clone()),
+            async {
+                until(running).await;
+                shutdown.request();
+            }
+        );
+    };
+    tokio::time::timeout(PATIENCE, work).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10));
+}

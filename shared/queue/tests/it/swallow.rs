@@ -1,0 +1,97 @@
+//! A way to the database that loses the answer to one commit, after the server has given it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use certmill_pg::Pool;
+use certmill_tasks::Tasks;
+use certmill_testkit::TestDb;
+use sqlx::postgres::{PgPoolOptions, PgSslMode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::rig::connect_options;
+
+/// The next COMMIT through the pool is carried out, but its answer never arrives.
+#[derive(Clone, Default)]
+pub struct Swallow {
+    armed: Arc<AtomicBool>,
+    swallowed: Arc<AtomicBool>,
+}
+
+impl Swallow {
+    pub async fn start(tasks: &Tasks, db: &TestDb) -> (Self, Pool) {
+        let swallow = Self::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = connect_options(db);
+        let near = server
+            .clone()
+            .host("127.0.0.1")
+            .port(port)
+            .ssl_mode(PgSslMode::Disable);
+        let (this, group) = (swallow.clone(), tasks.clone());
+        tasks.spawn("swallow", async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let this = this.clone();
+                let (socket, host, port) = (
+                    server.get_socket().cloned(),
+                    server.get_host().to_owned(),
+                    server.get_port(),
+                );
+                group.spawn("swallow connection", async move {
+                    let folder =
+                        socket.or_else(|| host.starts_with('/').then(|| host.clone().into()));
+                    match folder {
+                        Some(folder) => {
+                            let path = folder.join(format!(".s.PGSQL.{port}"));
+                            this.carry(client, UnixStream::connect(path).await.unwrap())
+                                .await;
+                        }
+                        None => {
+                            let far = TcpStream::connect((host.as_str(), port)).await.unwrap();
+                            this.carry(client, far).await;
+                        }
+                    }
+                });
+            }
+        });
+        let pool = PgPoolOptions::new()
+            .max_connections(2)
+            .connect_lazy_with(near);
+        (swallow, pool)
+    }
+
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    pub fn has_swallowed(&self) -> bool {
+        self.swallowed.load(Ordering::SeqCst)
+    }
+
+    async fn carry(&self, mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin) {
+        let (mut up, mut down) = (vec![0; 65536], vec![0; 65536]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut up) => {
+                    let Ok(n @ 1..) = read else { return };
+                    server.write_all(&up[..n]).await.unwrap();
+                    let commits = up[..n].windows(6).any(|w| w.eq_ignore_ascii_case(b"commit"));
+                    if commits && self.armed.swap(false, Ordering::SeqCst) {
+                        // The answer means that it is done; then both sides hang up.
+                        assert!(server.read(&mut down).await.unwrap() > 0);
+                        self.swallowed.store(true, Ordering::SeqCst);
+                        return;
+                    }
+                }
+                read = server.read(&mut down) => {
+                    let Ok(n @ 1..) = read else { return };
+                    if client.write_all(&down[..n]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
