@@ -58,4 +58,3 @@ CREATE TABLE api_limit (
     key text CONSTRAINT api_limit_pkey PRIMARY KEY,
     tat timestamptz NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX api_limit_tat ON api_limit (tat);
