@@ -47,9 +47,7 @@ impl Shutdown {
     pub async fn cut_short<F: Future>(&self, future: F) -> Option<F::Output> {
         self.token.run_until_cancelled(future).await
     }
-}
 
-impl Shutdown {
     pub(crate) fn ticker_token(&self) -> CancellationToken {
         self.token.child_token()
     }

@@ -1,7 +1,11 @@
 //! A group of named tasks that is watched, asked to end together and waited for.
 //!
-//! Invariant: each panic and each unexpected end is logged once with the task's name, and after
-//! [`Tasks::shutdown`] has answered no task of the group runs on.
+//! Invariant: each panic and each unexpected end is logged once with the task's name, and once
+//! [`Tasks::shutdown`] has answered no task of the group gets past its next await.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the supervisor; the signal listener must outlive its wait"
+)]
 
 use std::borrow::Cow;
 use std::future::Future;

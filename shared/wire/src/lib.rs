@@ -1,1 +1,35 @@
-//! placeholder
+//! Everything that crosses HTTPS: requests, answers, problems, and the one client.
+//!
+//! Invariant: requests refuse unknown fields, answers tolerate them; times are RFC 3339 in UTC,
+//! ids are texts, and no list row carries PEM.
+
+pub mod body;
+mod certificate;
+pub mod client;
+mod cluster;
+mod filter;
+mod health;
+mod issuer;
+mod job;
+mod page;
+mod problem;
+mod problem_code;
+mod profile;
+mod shape;
+
+pub use body::Request;
+pub use certificate::{
+    Accepted, ActionRequest, BulkAnswer, BulkCertificateRequest, BulkItem, CertificateRequest,
+    CertificateView, ChainView, MAX_BULK, VersionList, VersionView,
+};
+pub use certmill_domain::waiting::{WaitingOn, Who};
+pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
+pub use filter::{CertificateFilter, DEFAULT_LIMIT, JobFilter, MAX_LIMIT, Paging};
+pub use health::{Check, HealthView, ReadyView, VersionInfo};
+pub use issuer::IssuerView;
+pub use job::JobView;
+pub use page::Page;
+pub use problem::{FieldError, Problem};
+pub use problem_code::ProblemCode;
+pub use profile::{ProfileRequest, ProfileView, RenewalView};
+pub use shape::{Field, Shape};

@@ -1,0 +1,369 @@
+//! The settings, typed and checked.
+//!
+//! Invariant: a value of [`Settings`] has passed every check; nobody below checks again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::key::{self, ReferenceRow};
+use crate::layers::Layers;
+use crate::reader::Reader;
+use crate::validate;
+use crate::{Env, Error, Overrides, Role, Secret, default_cache_dir, default_data_dir};
+
+/// All settings of one process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The role that they were read for.
+    pub role: Role,
+    /// The database.
+    pub database: Database,
+    /// Keys, certificates, the embedded database.
+    pub data_dir: PathBuf,
+    /// The address of the HTTPS surface.
+    pub listen: SocketAddr,
+    /// Further names in the api's own certificate.
+    pub public_names: Vec<String>,
+    /// A supplied server certificate; `None` means our own.
+    pub tls: Option<TlsFiles>,
+    /// Logging.
+    pub log: Log,
+    /// The file of the key that seals CA keys.
+    pub ca_kek_file: PathBuf,
+    /// The file of the key that seals other secrets.
+    pub app_kek_file: PathBuf,
+    /// The worker, and the name of this process in any role.
+    pub worker: Worker,
+    /// How a process shows that it lives.
+    pub process: ProcessLease,
+    /// Leadership lease; renew every third of it.
+    pub leader_lease: Duration,
+    /// Period of the renewal sweep.
+    pub renewal_slot: Duration,
+    /// A job that runs longer is taken away.
+    pub job_deadline: Duration,
+    /// How idle workers learn of jobs.
+    pub wake: Wake,
+    /// Period of the poll.
+    pub poll: Duration,
+    /// Time to drain after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// Whether a role migrates the database before it starts.
+    pub migrate_at_boot: bool,
+    /// Whether profiles may let the server make and keep keys.
+    pub acknowledge_sealed_keys: bool,
+    /// Limits of the API.
+    pub api: ApiLimits,
+    /// Faults on purpose; all off in release builds.
+    pub failpoints: Failpoints,
+}
+
+/// Which database, and how.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// The login of the running roles; `None` means the embedded database (only in `up`).
+    pub url: Option<Secret>,
+    /// The login of the owner, for migrations; the same as `url` unless given.
+    pub migrate_url: Option<Secret>,
+    /// The pool size, if given; [`Settings::max_connections`] resolves it.
+    pub max_connections: Option<u32>,
+    /// TLS to the database.
+    pub tls: DatabaseTls,
+    /// Folder of `initdb` and `postgres`, if given.
+    pub bin_dir: Option<PathBuf>,
+    /// Where downloaded binaries are unpacked.
+    pub cache_dir: PathBuf,
+}
+
+/// How strictly TLS to the database is checked, from lax to strict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DatabaseTls {
+    /// None; the default on unix sockets and loopback only.
+    Disable,
+    /// TLS of any sort.
+    Require,
+    /// The chain and the host name.
+    VerifyFull,
+}
+
+/// A supplied certificate; both files are named or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM chain, leaf first.
+    pub cert_file: PathBuf,
+    /// PEM private key, mode 0600 or stricter.
+    pub key_file: PathBuf,
+}
+
+/// What log lines look like and which are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// JSON or plain text.
+    pub format: LogFormat,
+    /// Directives such as `info,certmill_queue=debug`.
+    pub filter: String,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One plain line an event.
+    Text,
+}
+
+/// What a worker claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// The name of this process, in every role.
+    pub name: String,
+    /// Lanes, names or globs.
+    pub queues: Vec<String>,
+    /// Jobs at once.
+    pub concurrency: u32,
+}
+
+/// Beats and leases of processes; the lease is more than three beats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessLease {
+    /// Silence after which a process is dead.
+    pub lease: Duration,
+    /// Period of beats.
+    pub beat: Duration,
+    /// Period of the search for lost jobs.
+    pub rescue: Duration,
+}
+
+/// How idle workers learn of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// NOTIFY as a hint, the poll as the truth.
+    Notify,
+    /// The poll alone.
+    Poll,
+}
+
+/// Limits of the HTTPS surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiLimits {
+    /// Requests a second for each API key.
+    pub rate_per_s: u32,
+    /// Requests at once for each API key.
+    pub burst: u32,
+    /// Largest request body in bytes.
+    pub body_limit_bytes: usize,
+    /// Longest time for a request.
+    pub request_timeout: Duration,
+}
+
+/// Faults on purpose, for the process test.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Failpoints {
+    /// Longest sleep between effect and finish.
+    pub finish_delay_max: Duration,
+    /// Share of jobs that sleep, 0.0 ..= 1.0.
+    pub finish_delay_share: f64,
+    /// Finish without the fence (the test of the test).
+    pub unfenced_finish: bool,
+}
+
+impl Settings {
+    /// Reads and checks all layers for a role.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a secret on the command line, else every problem at once.
+    pub fn load(role: Role, overrides: &Overrides, env: &Env) -> Result<Self, Error> {
+        let mut problems = Vec::new();
+        let layers = Layers::read(overrides, env, &mut problems)?;
+        let mut reader = Reader::new(layers, problems);
+        let settings = Self::read(role, &mut reader, env);
+        validate::check(&settings, &mut reader);
+        if reader.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Error::Invalid(reader.problems))
+        }
+    }
+
+    /// The pool size of a role: as set, else by role.
+    #[must_use]
+    pub fn max_connections(&self, role: Role) -> u32 {
+        self.database
+            .max_connections
+            .unwrap_or(role.default_max_connections())
+    }
+
+    /// One row for each key, for the reference page.
+    #[must_use]
+    pub fn reference() -> Vec<ReferenceRow> {
+        key::reference()
+    }
+
+    fn read(role: Role, reader: &mut Reader, env: &Env) -> Self {
+        let data_dir = reader
+            .path("data_dir")
+            .unwrap_or_else(|| default_data_dir(env));
+        let ms =
+            |reader: &mut Reader, key, default| Duration::from_millis(reader.whole(key, default));
+        let lease = ms(reader, "process.lease_ms", 30_000);
+        let third = u64::try_from(lease.as_millis() / 3).unwrap_or(u64::MAX);
+        Self {
+            role,
+            database: read_database(reader, env),
+            listen: read_listen(reader),
+            public_names: reader.list("public_names").unwrap_or_default(),
+            tls: read_tls(reader),
+            log: read_log(role, reader, env),
+            ca_kek_file: reader
+                .path("ca_kek_file")
+                .unwrap_or_else(|| data_dir.join("ca.kek")),
+            app_kek_file: reader
+                .path("app_kek_file")
+                .unwrap_or_else(|| data_dir.join("app.kek")),
+            worker: read_worker(reader, env),
+            process: ProcessLease {
+                lease,
+                beat: ms(reader, "process.beat_ms", 8_000),
+                rescue: ms(reader, "process.rescue_ms", third),
+            },
+            leader_lease: ms(reader, "leader.lease_ms", 15_000),
+            renewal_slot: ms(reader, "schedule.renewal_slot_ms", 60_000),
+            job_deadline: ms(reader, "job.deadline_ms", 600_000),
+            wake: match reader.word("wake") {
+                Some("poll") => Wake::Poll,
+                _ => Wake::Notify,
+            },
+            poll: ms(reader, "poll_ms", 1_000),
+            shutdown_grace: ms(reader, "shutdown_grace_ms", 25_000),
+            migrate_at_boot: reader.flag("migrate_at_boot", true),
+            acknowledge_sealed_keys: reader.flag("acknowledge_sealed_keys", false),
+            api: ApiLimits {
+                rate_per_s: narrow(reader.whole("api.rate_per_s", 100)),
+                burst: narrow(reader.whole("api.burst", 200)),
+                body_limit_bytes: reader.whole("api.body_limit_bytes", 1 << 20) as usize,
+                request_timeout: ms(reader, "api.request_timeout_ms", 30_000),
+            },
+            failpoints: Failpoints {
+                finish_delay_max: ms(reader, "failpoints.finish_delay_ms_max", 0),
+                finish_delay_share: reader.share("failpoints.finish_delay_share"),
+                unfenced_finish: reader.flag("failpoints.unfenced_finish", false),
+            },
+            data_dir,
+        }
+    }
+}
+
+/// The bounds in the list of keys keep these well below the limit.
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn read_database(reader: &mut Reader, env: &Env) -> Database {
+    let url = reader.secret("database_url");
+    let migrate_url = reader.secret("migrate_url").or_else(|| url.clone());
+    let given = match reader.word("database.tls") {
+        Some("verify-full") => Some(DatabaseTls::VerifyFull),
+        Some("require") => Some(DatabaseTls::Require),
+        Some("disable") => Some(DatabaseTls::Disable),
+        _ => None,
+    };
+    Database {
+        tls: validate::resolve_tls(given, [&url, &migrate_url], reader),
+        url,
+        migrate_url,
+        max_connections: reader.given_whole("database.max_connections").map(narrow),
+        bin_dir: reader.path("postgres_bin_dir"),
+        cache_dir: reader
+            .path("cache_dir")
+            .unwrap_or_else(|| default_cache_dir(env)),
+    }
+}
+
+fn read_listen(reader: &mut Reader) -> SocketAddr {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8443));
+    let Some(text) = reader.text("listen") else {
+        return default;
+    };
+    text.parse().unwrap_or_else(|_| {
+        let why = format!(
+            "`{}` is not an address and a port",
+            crate::problem::shown(&text)
+        );
+        reader.refuse(
+            "listen",
+            why,
+            "write 127.0.0.1:8443, 0.0.0.0:8443 or [::]:8443",
+        );
+        default
+    })
+}
+
+fn read_tls(reader: &mut Reader) -> Option<TlsFiles> {
+    match (reader.path("tls.cert_file"), reader.path("tls.key_file")) {
+        (Some(cert_file), Some(key_file)) => Some(TlsFiles {
+            cert_file,
+            key_file,
+        }),
+        (None, None) => None,
+        (Some(_), None) => {
+            reader.refuse(
+                "tls.cert_file",
+                "given without `tls.key_file`",
+                "give both or none",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            reader.refuse(
+                "tls.key_file",
+                "given without `tls.cert_file`",
+                "give both or none",
+            );
+            None
+        }
+    }
+}
+
+fn read_log(role: Role, reader: &mut Reader, env: &Env) -> Log {
+    let format = match reader.word("log.format") {
+        Some("json") => LogFormat::Json,
+        Some(_) => LogFormat::Text,
+        None if role == Role::Up && env.is_terminal => LogFormat::Text,
+        None => LogFormat::Json,
+    };
+    Log {
+        format,
+        filter: reader
+            .text("log.filter")
+            .unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+fn read_worker(reader: &mut Reader, env: &Env) -> Worker {
+    let host: String = env
+        .host_name
+        .chars()
+        .filter(|c| validate::may_name(*c))
+        .take(40)
+        .collect();
+    let host = if host.is_empty() {
+        "host".to_owned()
+    } else {
+        host
+    };
+    Worker {
+        name: reader
+            .text("worker.name")
+            .unwrap_or_else(|| format!("{host}-{}", env.pid)),
+        queues: reader
+            .list("worker.queues")
+            .unwrap_or_else(|| vec!["*".to_owned()]),
+        concurrency: narrow(reader.whole("worker.concurrency", 50)),
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,239 @@
+//! Certificates as they are asked for and shown.
+
+use certmill_domain::waiting::WaitingOn;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::body::Request;
+use crate::shape::{Field, Shape, optional, required};
+use crate::{FieldError, JobView};
+
+/// The most certificates that one bulk request may ask for.
+pub const MAX_BULK: usize = 1000;
+
+/// Asks for a certificate: `POST /api/v1/certificates`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRequest {
+    /// Its name in the system, and its first subject name.
+    pub name: String,
+    /// Further subject names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sans: Option<Vec<String>>,
+    /// The profile by name; the default profile if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The CSR in PEM; needed where the profile's `key_source` is `csr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+}
+
+const CERTIFICATE: &[Field] = &[
+    required("name", Shape::Text),
+    optional("sans", Shape::List(&Shape::Text)),
+    optional("profile", Shape::Text),
+    optional("csr", Shape::Text),
+];
+
+impl Request for CertificateRequest {
+    const SHAPE: Shape = Shape::Object(CERTIFICATE);
+}
+
+/// Asks for many at once: `POST /api/v1/certificates:bulk`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BulkCertificateRequest {
+    /// At most [`MAX_BULK`], at least one.
+    pub certificates: Vec<CertificateRequest>,
+}
+
+impl Request for BulkCertificateRequest {
+    const SHAPE: Shape = Shape::Object(&[required(
+        "certificates",
+        Shape::List(&Shape::Object(CERTIFICATE)),
+    )]);
+
+    fn faults(&self) -> Vec<FieldError> {
+        let count = self.certificates.len();
+        if (1..=MAX_BULK).contains(&count) {
+            return Vec::new();
+        }
+        let detail = format!("must hold 1..{MAX_BULK} certificates, got {count}");
+        vec![FieldError::new("/certificates", "wrong_length", detail)]
+    }
+}
+
+/// The answer to a bulk request, one item for each certificate asked for, in the same order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BulkAnswer {
+    /// How many were accepted.
+    pub accepted: usize,
+    /// How many were refused.
+    pub refused: usize,
+    /// One for each, in order.
+    pub items: Vec<BulkItem>,
+}
+
+/// What became of one certificate of a bulk request; either `accepted` or `problem` is set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BulkItem {
+    /// The name as asked for.
+    pub name: String,
+    /// The ids, if it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_id: Option<String>,
+    /// The job that obtains it, if it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<crate::Problem>,
+}
+
+/// The body of an action on one thing (`.../renew`, `.../cancel`, `.../retry`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionRequest {
+    /// Why, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Request for ActionRequest {
+    const SHAPE: Shape = Shape::Object(&[optional("reason", Shape::Text)]);
+}
+
+/// A certificate: the lasting intent, with its current version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// `cert_...`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// All subject names, the first one included.
+    pub sans: Vec<String>,
+    /// The profile's name.
+    pub profile: String,
+    /// The issuer's name.
+    pub issuer: String,
+    /// `pending`, `issued` or `failed`.
+    pub status: String,
+    /// Counts the versions.
+    pub generation: i64,
+    /// The current version, once there is one.
+    pub version: Option<VersionView>,
+    /// When it will be renewed.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub renew_at: Option<OffsetDateTime>,
+    /// Why it is not done or not well.
+    pub waiting_on: Option<WaitingOn>,
+    /// The unfinished job, if any: `job_...`
+    pub job: Option<String>,
+    /// When it was asked for.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// One issued version, without PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// `ver_...`
+    pub id: String,
+    /// Which generation it is.
+    #[serde(default)]
+    pub generation: i64,
+    /// Lower-case hex.
+    pub serial: String,
+    /// Valid from.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Valid until.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// Lower-case hex of the SHA-256 of the DER.
+    pub fingerprint_sha256: String,
+    /// When it was stored.
+    #[serde(with = "time::serde::rfc3339")]
+    pub issued_at: OffsetDateTime,
+}
+
+/// All versions of a certificate, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionList {
+    /// Newest first.
+    pub data: Vec<VersionView>,
+}
+
+/// A chain where it is asked for as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainView {
+    /// Leaf first, without the root.
+    pub pem: String,
+}
+
+/// 202: what was asked for stands, and this job will do it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The certificate as it stands now.
+    pub certificate: CertificateView,
+    /// The job to watch.
+    pub job: JobView,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn view() -> CertificateView {
+        let version = VersionView {
+            id: "ver_1".into(),
+            generation: 2,
+            serial: "0a".into(),
+            not_before: datetime!(2030-01-01 00:00 UTC),
+            not_after: datetime!(2030-01-02 00:00 UTC),
+            fingerprint_sha256: "ff".into(),
+            issued_at: datetime!(2030-01-01 00:05 UTC),
+        };
+        CertificateView {
+            id: "cert_1".into(),
+            name: "a.example".into(),
+            sans: vec!["a.example".into()],
+            profile: "default".into(),
+            issuer: "local".into(),
+            status: "issued".into(),
+            generation: 2,
+            version: Some(version),
+            renew_at: Some(datetime!(2030-01-01 16:00 UTC)),
+            waiting_on: Some(WaitingOn::new("sweep", None, None)),
+            job: None,
+            created_at: datetime!(2030-01-01 00:00 UTC),
+        }
+    }
+
+    #[test]
+    fn answers_survive_the_wire_and_tolerate_more() {
+        let mut json = serde_json::to_value(view()).unwrap();
+        assert_eq!(json["created_at"], "2030-01-01T00:00:00Z");
+        assert_eq!(json["job"], serde_json::Value::Null);
+        json["a_field_of_tomorrow"] = json!(1);
+        assert_eq!(
+            serde_json::from_value::<CertificateView>(json).unwrap(),
+            view()
+        );
+    }
+
+    #[test]
+    fn requests_refuse_unknown_fields() {
+        let known = serde_json::from_value::<CertificateRequest>(json!({"name": "a"}));
+        assert_eq!(
+            serde_json::to_value(known.unwrap()).unwrap(),
+            json!({"name": "a"})
+        );
+        let more = json!({"name": "a", "team_id": 7});
+        assert!(serde_json::from_value::<CertificateRequest>(more).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! One method an endpoint.
+//!
+//! Invariant: a method does nothing but name its endpoint and its types.
+
+use certmill_settings::Secret;
+
+use super::{Client, Error};
+use crate::{
+    Accepted, ActionRequest, BulkAnswer, BulkCertificateRequest, CertificateFilter,
+    CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView, JobFilter, JobView,
+    Page, Paging, ProfileRequest, ProfileView, ReadyView, VersionInfo, VersionList,
+};
+
+type Answer<T> = Result<T, Error>;
+
+/// The media type of chains (RFC 8555, section 9.1).
+const CHAIN: &str = "application/pem-certificate-chain";
+
+impl Client {
+    /// `POST /api/v1/certificates`
+    pub async fn request_certificate(&self, request: &CertificateRequest) -> Answer<Accepted> {
+        self.json(self.post(&["api", "v1", "certificates"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/certificates:bulk`
+    pub async fn request_certificates(
+        &self,
+        request: &BulkCertificateRequest,
+    ) -> Answer<BulkAnswer> {
+        self.json(self.post(&["api", "v1", "certificates:bulk"], request)?)
+            .await
+    }
+
+    /// `GET /api/v1/certificates`
+    pub async fn certificates(&self, filter: &CertificateFilter) -> Answer<Page<CertificateView>> {
+        self.json(self.get(&["api", "v1", "certificates"], &filter.to_pairs())?)
+            .await
+    }
+
+    /// `GET /api/v1/certificates/{id}`
+    pub async fn certificate(&self, id: &str) -> Answer<CertificateView> {
+        self.json(self.get(&["api", "v1", "certificates", id], &[])?)
+            .await
+    }
+
+    /// `POST /api/v1/certificates/{id}/renew`
+    pub async fn renew_certificate(&self, id: &str, request: &ActionRequest) -> Answer<Accepted> {
+        self.json(self.post(&["api", "v1", "certificates", id, "renew"], request)?)
+            .await
+    }
+
+    /// `GET /api/v1/certificates/{id}/versions`
+    pub async fn versions(&self, id: &str) -> Answer<VersionList> {
+        self.json(self.get(&["api", "v1", "certificates", id, "versions"], &[])?)
+            .await
+    }
+
+    /// `GET /api/v1/certificates/{id}/chain`: PEM, leaf first, without the root.
+    pub async fn chain(&self, id: &str) -> Answer<String> {
+        self.text(
+            self.get(&["api", "v1", "certificates", id, "chain"], &[])?,
+            CHAIN,
+        )
+        .await
+    }
+
+    /// `GET /api/v1/certificates/{id}/key`: PEM of a key that the server made and keeps.
+    pub async fn certificate_key(&self, id: &str) -> Answer<Secret> {
+        let call = self.get(&["api", "v1", "certificates", id, "key"], &[])?;
+        self.text(call, "application/x-pem-file")
+            .await
+            .map(Secret::from)
+    }
+
+    /// `GET /api/v1/profiles`
+    pub async fn profiles(&self, paging: &Paging) -> Answer<Page<ProfileView>> {
+        self.json(self.get(&["api", "v1", "profiles"], &paging.to_pairs())?)
+            .await
+    }
+
+    /// `POST /api/v1/profiles`
+    pub async fn add_profile(&self, request: &ProfileRequest) -> Answer<ProfileView> {
+        self.json(self.post(&["api", "v1", "profiles"], request)?)
+            .await
+    }
+
+    /// `GET /api/v1/issuers`
+    pub async fn issuers(&self, paging: &Paging) -> Answer<Page<IssuerView>> {
+        self.json(self.get(&["api", "v1", "issuers"], &paging.to_pairs())?)
+            .await
+    }
+
+    /// `GET /api/v1/jobs`
+    pub async fn jobs(&self, filter: &JobFilter) -> Answer<Page<JobView>> {
+        self.json(self.get(&["api", "v1", "jobs"], &filter.to_pairs())?)
+            .await
+    }
+
+    /// `GET /api/v1/jobs/{id}`
+    pub async fn job(&self, id: &str) -> Answer<JobView> {
+        self.json(self.get(&["api", "v1", "jobs", id], &[])?).await
+    }
+
+    /// `POST /api/v1/jobs/{id}/cancel`
+    pub async fn cancel_job(&self, id: &str) -> Answer<JobView> {
+        self.json(self.post(
+            &["api", "v1", "jobs", id, "cancel"],
+            &ActionRequest::default(),
+        )?)
+        .await
+    }
+
+    /// `POST /api/v1/jobs/{id}/retry`
+    pub async fn retry_job(&self, id: &str) -> Answer<JobView> {
+        self.json(self.post(
+            &["api", "v1", "jobs", id, "retry"],
+            &ActionRequest::default(),
+        )?)
+        .await
+    }
+
+    /// `GET /api/v1/cluster`
+    pub async fn cluster(&self) -> Answer<ClusterView> {
+        self.json(self.get(&["api", "v1", "cluster"], &[])?).await
+    }
+
+    /// `GET /api/v1/version`
+    pub async fn version(&self) -> Answer<VersionInfo> {
+        self.json(self.get(&["api", "v1", "version"], &[])?).await
+    }
+
+    /// `GET /health`
+    pub async fn health(&self) -> Answer<HealthView> {
+        self.json(self.get(&["health"], &[])?).await
+    }
+
+    /// `GET /ready`; a server that is not ready is an error with status 503.
+    pub async fn ready(&self) -> Answer<ReadyView> {
+        self.json(self.get(&["ready"], &[])?).await
+    }
+}

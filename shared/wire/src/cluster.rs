@@ -1,0 +1,73 @@
+//! The processes, the leader and the schedules as they are shown.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// `GET /api/v1/cluster`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Version of the build that answers.
+    pub version: String,
+    /// Newest migration of the database.
+    pub schema: i64,
+    /// Processes, living ones first.
+    pub processes: Vec<ProcessView>,
+    /// The leader, if there is one.
+    pub leader: Option<LeaderView>,
+    /// The schedules.
+    pub schedules: Vec<ScheduleView>,
+}
+
+/// One incarnation of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// Its id.
+    pub id: String,
+    /// `up`, `api`, `worker` or `scheduler`.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// Version of its build.
+    pub version: String,
+    /// When it registered.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When it last showed that it lives.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_beat: OffsetDateTime,
+    /// `alive`, `draining`, `silent` or `dead`.
+    pub state: String,
+    /// The lanes it claims from.
+    #[serde(default)]
+    pub queues: Vec<String>,
+}
+
+/// Who leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderView {
+    /// Name of the process.
+    pub holder: String,
+    /// Counts the terms.
+    pub epoch: i64,
+    /// When the term began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// When the lease was renewed last.
+    #[serde(with = "time::serde::rfc3339")]
+    pub renewed_at: OffsetDateTime,
+}
+
+/// One schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleView {
+    /// Its name.
+    pub name: String,
+    /// Its period in seconds.
+    pub period_s: i64,
+    /// The slot to come.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub next_slot: Option<OffsetDateTime>,
+    /// The last slot that was settled.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub last_slot: Option<OffsetDateTime>,
+}

@@ -1,0 +1,41 @@
+//! Life, readiness and version.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /health`: the process lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// `ok`
+    pub status: String,
+}
+
+/// `GET /ready`: 200 if `ready`, else 503, with the same body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyView {
+    /// Whether it serves.
+    pub ready: bool,
+    /// What was looked at.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+}
+
+/// One condition of readiness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// `database`, `schema`, `tls` ...
+    pub name: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// `GET /api/v1/version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionInfo {
+    /// Version of the build that answers.
+    pub version: String,
+    /// Newest migration of the database.
+    pub schema: i64,
+}

@@ -1,0 +1,26 @@
+//! Issuers as they are shown.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Who signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerView {
+    /// `iss_...`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The connector: `local`.
+    pub kind: String,
+    /// `active`, or why it is not.
+    pub status: String,
+    /// Subject of the certificate that signs, if known.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Until when that certificate is valid.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub not_after: Option<OffsetDateTime>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}

@@ -1,0 +1,53 @@
+//! Jobs as they are shown.
+
+use certmill_domain::waiting::WaitingOn;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// One job, live or finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// `job_...`
+    pub id: String,
+    /// What it does.
+    pub kind: String,
+    /// The lane it stands in.
+    pub queue: String,
+    /// `scheduled`, `available`, `running`, `retryable`, `completed`, `discarded`, `cancelled`.
+    pub state: String,
+    /// 0 is the most urgent.
+    pub priority: i32,
+    /// Attempts so far, the running one included.
+    pub attempt: i32,
+    /// Attempts at most.
+    pub max_attempts: i32,
+    /// Not before.
+    #[serde(with = "time::serde::rfc3339")]
+    pub run_at: OffsetDateTime,
+    /// When it was enqueued.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it ended.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// Why it is not done.
+    #[serde(default)]
+    pub waiting_on: Option<WaitingOn>,
+    /// What the last failed attempt said.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// The trace of the request that asked for it.
+    #[serde(default)]
+    pub trace_id: Option<String>,
+    /// What it is about, with its prefix: `cert_...`
+    #[serde(default)]
+    pub object: Option<String>,
+}
+
+impl JobView {
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self.state.as_str(), "completed" | "discarded" | "cancelled")
+    }
+}
