@@ -1,1 +1,9 @@
-//! placeholder
+//! The certificate authorities that certmill can speak to, one folder a connector.
+//!
+//! Invariant: everything that is listed anywhere comes from the one list in
+//! `registry.rs`.
+
+mod local;
+mod registry;
+
+pub use registry::{Listing, catalog, connect};

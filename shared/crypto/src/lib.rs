@@ -13,3 +13,7 @@ pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod token;
+
+mod pem;
+mod san;
+mod signature;

@@ -44,8 +44,13 @@ impl ApiKey {
     pub fn generate() -> Result<Self, RandomError> {
         let id = encode(&random::bytes::<5>()?);
         let secret = Zeroizing::new(random::bytes::<32>()?);
-        let body = Zeroizing::new(format!("{PREFIX}{id}_{}", encode(secret.as_slice())));
-        let text = SecretString::from(format!("{}{}", *body, checksum(&body)));
+        let mut text = String::with_capacity(TOTAL_LEN);
+        text.push_str(PREFIX);
+        text.push_str(&id);
+        text.push('_');
+        text.push_str(&Zeroizing::new(encode(secret.as_slice())));
+        text.push_str(&checksum(&text));
+        let text = SecretString::from(text);
         Ok(Self { text, id })
     }
 
@@ -67,7 +72,10 @@ impl ApiKey {
         if checksum(body) != sum {
             return Err(TokenError::Checksum);
         }
-        Ok(Self { text: SecretString::from(text), id: id.to_owned() })
+        Ok(Self {
+            text: SecretString::from(text),
+            id: id.to_owned(),
+        })
     }
 
     /// The part that may be shown and logged; finds the row.
@@ -138,7 +146,10 @@ mod tests {
             let mut bytes = key.expose().as_bytes().to_vec();
             bytes[index] = if bytes[index] == b'a' { b'b' } else { b'a' };
             let text = String::from_utf8(bytes).unwrap();
-            assert!(ApiKey::parse(&text).is_err(), "changed character {index} was accepted");
+            assert!(
+                ApiKey::parse(&text).is_err(),
+                "changed character {index} was accepted"
+            );
         }
     }
 
@@ -148,7 +159,15 @@ mod tests {
         let upper = key.expose().to_ascii_uppercase();
         let long = format!("{}a", key.expose());
         let wide = format!("cm_{}", "é".repeat(33));
-        for text in ["", "cm_", "Bearer x", &upper, &long, &wide, &"cm_a".repeat(17)] {
+        for text in [
+            "",
+            "cm_",
+            "Bearer x",
+            &upper,
+            &long,
+            &wide,
+            &"cm_a".repeat(17),
+        ] {
             assert_eq!(ApiKey::parse(text).err(), Some(TokenError::Malformed));
         }
     }

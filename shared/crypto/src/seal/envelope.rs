@@ -34,10 +34,20 @@ pub(super) fn seal(kek: &Kek, place: Place<'_>, plaintext: &[u8]) -> Result<Vec<
     out.push(VERSION);
     out.extend_from_slice(&kek.id().0);
     let wrap_key = kek.subkey("seal v1", "wrap");
-    append(&mut out, &wrap_key, &context(b"key", kek.id(), place), data_key.as_slice())
-        .map_err(|fault| fault.at(place))?;
-    append(&mut out, &data_key, &context(b"content", kek.id(), place), plaintext)
-        .map_err(|fault| fault.at(place))?;
+    append(
+        &mut out,
+        &wrap_key,
+        &context(b"key", kek.id(), place),
+        data_key.as_slice(),
+    )
+    .map_err(|fault| fault.at(place))?;
+    append(
+        &mut out,
+        &data_key,
+        &context(b"content", kek.id(), place),
+        plaintext,
+    )
+    .map_err(|fault| fault.at(place))?;
     Ok(out)
 }
 
@@ -47,7 +57,9 @@ pub(super) fn open(
     place: Place<'_>,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let refused = || SealError::Refused { place: place.to_string() };
+    let refused = || SealError::Refused {
+        place: place.to_string(),
+    };
     let body = sealed.get(HEADER_LEN..).ok_or_else(refused)?;
     let (wrapped, content) = body.split_at_checked(WRAPPED_LEN).ok_or_else(refused)?;
     let wrap_key = kek.subkey("seal v1", "wrap");
@@ -75,7 +87,9 @@ impl Fault {
     fn at(self, place: Place<'_>) -> SealError {
         match self {
             Self::Random(error) => SealError::Random(error),
-            Self::Cipher => SealError::Cipher { place: place.to_string() },
+            Self::Cipher => SealError::Cipher {
+                place: place.to_string(),
+            },
         }
     }
 }
@@ -103,7 +117,10 @@ fn decrypt(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8
     let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
     let mut buffer = Zeroizing::new(ciphertext.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
-    let len = cipher.open_in_place(nonce, Aad::from(aad), buffer.as_mut_slice()).ok()?.len();
+    let len = cipher
+        .open_in_place(nonce, Aad::from(aad), buffer.as_mut_slice())
+        .ok()?
+        .len();
     buffer.truncate(len);
     Some(buffer)
 }

@@ -9,7 +9,9 @@ use crate::seal::KekId;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The bytes are no envelope of a known version.
-    #[error("{place}: the stored secret is no sealed envelope of a version that this program knows")]
+    #[error(
+        "{place}: the stored secret is no sealed envelope of a version that this program knows"
+    )]
     Malformed {
         /// Table, column and row.
         place: String,

@@ -59,7 +59,11 @@ pub enum KekFileError {
 impl KekFileError {
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, action, source }
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
     }
 
     /// Whether the file is simply not there.
@@ -80,7 +84,10 @@ impl Kek {
         let meta = file.metadata().map_err(KekFileError::io(path, "inspect"))?;
         let mode = meta.mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(KekFileError::Mode { path: path.to_owned(), mode });
+            return Err(KekFileError::Mode {
+                path: path.to_owned(),
+                mode,
+            });
         }
         let mut content = Zeroizing::new(Vec::with_capacity(64));
         let limit = KEY_LEN + 1;
@@ -111,7 +118,9 @@ impl Kek {
             .and_then(|()| {
                 // A hard link fails if the name is taken; a rename would replace it.
                 fs::hard_link(&temporary, path).map_err(|source| match source.kind() {
-                    io::ErrorKind::AlreadyExists => KekFileError::Exists { path: path.to_owned() },
+                    io::ErrorKind::AlreadyExists => KekFileError::Exists {
+                        path: path.to_owned(),
+                    },
                     _ => KekFileError::io(path, "name")(source),
                 })
             });
@@ -126,7 +135,11 @@ impl Kek {
 }
 
 fn write_new(path: &Path, key: &[u8; 32]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(key)?;
     file.sync_all()
 }
@@ -150,12 +163,19 @@ mod tests {
         assert!(Kek::load(&path).err().unwrap().is_missing());
         let made = Kek::generate_into(&path).unwrap();
         let meta = fs::metadata(&path).unwrap();
-        assert_eq!((meta.len(), meta.mode() & 0o7777, meta.nlink()), (32, 0o600, 1));
+        assert_eq!(
+            (meta.len(), meta.mode() & 0o7777, meta.nlink()),
+            (32, 0o600, 1)
+        );
         assert_eq!(Kek::load(&path).unwrap().id(), made.id());
         let again = Kek::generate_into(&path).err().unwrap();
         assert!(matches!(again, KekFileError::Exists { .. }));
         assert_eq!(Kek::load(&path).unwrap().id(), made.id());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary file was left");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "a temporary file was left"
+        );
     }
 
     #[test]
@@ -165,8 +185,14 @@ mod tests {
         for got in [0_usize, 31, 33, 64, 5000] {
             write(&path, &vec![b'S'; got], 0o600);
             let text = Kek::load(&path).err().unwrap().to_string();
-            assert!(text.ends_with(&format!("needs 32 bytes, got {got}")), "{text}");
-            assert!(text.contains(path.to_str().unwrap()) && !text.contains("SSS"), "{text}");
+            assert!(
+                text.ends_with(&format!("needs 32 bytes, got {got}")),
+                "{text}"
+            );
+            assert!(
+                text.contains(path.to_str().unwrap()) && !text.contains("SSS"),
+                "{text}"
+            );
         }
     }
 
@@ -177,7 +203,10 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o644, 0o610] {
             write(&path, &[1; 32], mode);
             let error = Kek::load(&path).err().unwrap();
-            assert!(matches!(error, KekFileError::Mode { mode: m, .. } if m == mode), "{error}");
+            assert!(
+                matches!(error, KekFileError::Mode { mode: m, .. } if m == mode),
+                "{error}"
+            );
         }
         for mode in [0o600, 0o400] {
             write(&path, &[1; 32], 0o600);

@@ -45,13 +45,18 @@ impl Keyring {
     /// # Errors
     /// [`SealError`]: unknown key, damaged, or sealed for another place.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let kek_id = envelope::sealed_under(sealed)
-            .ok_or_else(|| SealError::Malformed { place: place.to_string() })?;
+        let kek_id = envelope::sealed_under(sealed).ok_or_else(|| SealError::Malformed {
+            place: place.to_string(),
+        })?;
         let kek = self.keks().find(|kek| kek.id() == kek_id);
         let kek = kek.ok_or_else(|| SealError::UnknownKek {
             place: place.to_string(),
             kek_id,
-            loaded: self.ids().map(|id| id.to_string()).collect::<Vec<_>>().join(", "),
+            loaded: self
+                .ids()
+                .map(|id| id.to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
         })?;
         envelope::open(kek, place, sealed)
     }
@@ -76,17 +81,23 @@ mod tests {
     #[test]
     fn swapped_rows_columns_and_tables_do_not_open() {
         let ring = ring(1);
-        let sealed = ring.seal(Place::new("ca_key", "sealed", "1"), b"secret").unwrap();
+        let sealed = ring
+            .seal(Place::new("ca_key", "sealed", "1"), b"secret")
+            .unwrap();
         for (table, column, row) in [
             ("ca_key", "sealed", "2"),
             ("ca_key", "other", "1"),
             ("issuer", "sealed", "1"),
             ("ca_keysealed", "", "1"),
         ] {
-            let error = ring.open(Place::new(table, column, row), &sealed).unwrap_err();
+            let error = ring
+                .open(Place::new(table, column, row), &sealed)
+                .unwrap_err();
             assert!(matches!(error, SealError::Refused { .. }), "{error}");
         }
-        let opened = ring.open(Place::new("ca_key", "sealed", "1"), &sealed).unwrap();
+        let opened = ring
+            .open(Place::new("ca_key", "sealed", "1"), &sealed)
+            .unwrap();
         assert_eq!(opened.as_slice(), b"secret");
     }
 
@@ -97,7 +108,10 @@ mod tests {
         let one = ring.seal(place, b"one").unwrap();
         let two = ring.seal(place, b"two").unwrap();
         let mixed = [&one[..69], &two[69..]].concat();
-        assert!(matches!(ring.open(place, &mixed), Err(SealError::Refused { .. })));
+        assert!(matches!(
+            ring.open(place, &mixed),
+            Err(SealError::Refused { .. })
+        ));
     }
 
     #[test]
@@ -120,7 +134,10 @@ mod tests {
         let both = Keyring::new(Kek::from_bytes([2; 32]), vec![Kek::from_bytes([1; 32])]);
         let mut sealed = both.seal(place, b"x").unwrap();
         sealed[1..9].copy_from_slice(&Kek::from_bytes([1; 32]).id().0);
-        assert!(matches!(both.open(place, &sealed), Err(SealError::Refused { .. })));
+        assert!(matches!(
+            both.open(place, &sealed),
+            Err(SealError::Refused { .. })
+        ));
     }
 
     proptest! {

@@ -1,0 +1,121 @@
+//! An issuing certificate together with its key, ready to sign.
+//!
+//! Invariant: certificate and key belong together, the certificate is a CA, and
+//! nothing that it signs outlives it or leaves its constraints.
+
+use certmill_domain::validity::Validity;
+use rcgen::{CertificateParams, Issuer, SubjectPublicKeyInfo};
+use rustls_pki_types::CertificateDer;
+use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use crate::ca::constraints::Constraints;
+use crate::ca::{CaError, CaPlan, LeafPlan};
+use crate::keys::{PrivateKey, PublicKey};
+
+/// A CA that signs.
+pub struct SigningCa {
+    issuer: Issuer<'static, PrivateKey>,
+    subject_der: Vec<u8>,
+    not_after: OffsetDateTime,
+    path_len: Option<u32>,
+    constraints: Constraints,
+}
+
+impl SigningCa {
+    /// Joins an issuing certificate (DER) and its key.
+    ///
+    /// # Errors
+    /// [`CaError`]: unreadable, no CA, or a key that is not its own.
+    pub fn new(certificate_der: &[u8], key: PrivateKey) -> Result<Self, CaError> {
+        let certificate = parse(certificate_der)?;
+        let basic = certificate
+            .basic_constraints()
+            .map_err(|_| CaError::MalformedIssuer)?;
+        let usage = certificate
+            .key_usage()
+            .map_err(|_| CaError::MalformedIssuer)?;
+        let is_ca = basic.as_ref().is_some_and(|found| found.value.ca);
+        let may_sign = usage.is_some_and(|found| found.value.key_cert_sign());
+        if !is_ca || !may_sign || certificate.subject().iter().next().is_none() {
+            return Err(CaError::NotACa);
+        }
+        if certificate.public_key().raw != key.public_key().spki_der() {
+            return Err(CaError::KeyMismatch);
+        }
+        let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(certificate_der), key)
+            .map_err(|_| CaError::SubjectForm)?;
+        Ok(Self {
+            issuer,
+            subject_der: certificate.subject().as_raw().to_vec(),
+            not_after: certificate.validity().not_after.to_datetime(),
+            path_len: basic.and_then(|found| found.value.path_len_constraint),
+            constraints: Constraints::read(&certificate)?,
+        })
+    }
+
+    /// When the issuing certificate ends: the latest `not_after` of anything below it.
+    #[must_use]
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.not_after
+    }
+
+    /// Signs a leaf. The same plan gives the same to-be-signed bytes; an ECDSA
+    /// signature over them differs each time.
+    ///
+    /// # Errors
+    /// [`CaError`], before anything is signed. A leaf that would outlive this CA is
+    /// refused, not shortened: dates are planned, and a plan is never altered here.
+    pub fn sign_leaf(&self, plan: &LeafPlan) -> Result<Vec<u8>, CaError> {
+        let params = plan.params()?;
+        self.check_end(&plan.validity)?;
+        self.constraints.admit(&plan.names)?;
+        self.sign(&params, &plan.public_key)
+    }
+
+    /// Signs a CA below this one.
+    ///
+    /// # Errors
+    /// [`CaError`], before anything is signed.
+    pub fn sign_ca(&self, plan: &CaPlan, public_key: &PublicKey) -> Result<Vec<u8>, CaError> {
+        let params = plan.params()?;
+        self.check_end(&plan.validity)?;
+        if self
+            .path_len
+            .is_some_and(|limit| u32::from(plan.path_len) >= limit)
+        {
+            return Err(CaError::PathLength);
+        }
+        self.sign(&params, public_key)
+    }
+
+    fn check_end(&self, validity: &Validity) -> Result<(), CaError> {
+        if validity.not_after > self.not_after {
+            return Err(CaError::OutlivesIssuer {
+                not_after: validity.not_after,
+                issuer_not_after: self.not_after,
+            });
+        }
+        Ok(())
+    }
+
+    fn sign(&self, params: &CertificateParams, key: &PublicKey) -> Result<Vec<u8>, CaError> {
+        let key = SubjectPublicKeyInfo::from_der(key.spki_der()).map_err(|_| CaError::Signing)?;
+        let signed = params.signed_by(&key, &self.issuer);
+        let der = signed.map_err(|_| CaError::Signing)?.der().to_vec();
+        // rcgen keeps one value an attribute type: a subject with a repeated attribute
+        // would come out shortened, and the chain would not join.
+        if parse(&der)?.issuer().as_raw() != self.subject_der {
+            return Err(CaError::SubjectForm);
+        }
+        Ok(der)
+    }
+}
+
+fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CaError> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        _ => Err(CaError::MalformedIssuer),
+    }
+}

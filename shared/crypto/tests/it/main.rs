@@ -1,0 +1,9 @@
+//! What certmill writes, read by OpenSSL, and what OpenSSL writes, read by certmill.
+#![allow(clippy::unwrap_used)]
+
+mod ca;
+mod chain;
+mod csr;
+mod fixture;
+mod keys;
+mod openssl;
