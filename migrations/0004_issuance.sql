@@ -7,6 +7,7 @@ CREATE TABLE ca_key (
     name            text NOT NULL,
     parent_id       uuid REFERENCES ca_key,
     certificate_der bytea NOT NULL,
+    not_after       timestamptz NOT NULL,
     kek_id          text NOT NULL REFERENCES kek,
     key_sealed      bytea NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),

@@ -9,10 +9,11 @@ use std::fmt;
 pub struct Serial([u8; 16]);
 
 impl Serial {
-    /// Takes 128 random bits; the top half is never all zero, so that no draw is below 2^64.
+    /// Takes 128 random bits; the first octet is never zero, so that the number has 32 hexadecimal
+    /// digits however it is written, and no draw is below 2^64.
     #[must_use]
     pub fn from_random(mut bits: [u8; 16]) -> Self {
-        if bits[..8].iter().all(|byte| *byte == 0) {
+        if bits[0] == 0 {
             bits[0] = 1;
         }
         Self(bits)

@@ -1,1 +1,22 @@
-//! placeholder
+//! All product SQL, one module an aggregate; functions take a connection, so that the caller
+//! decides which statements share a transaction.
+//!
+//! Invariant: nothing here decides. Rows come out as domain values or as [`Error::Corrupt`].
+
+pub mod api_key;
+pub mod audit;
+pub mod ca_key;
+pub mod certificate;
+pub mod clock;
+pub mod event;
+pub mod idempotency;
+pub mod issuer;
+pub mod kek;
+pub mod order;
+pub mod profile;
+pub mod sweep;
+pub mod version;
+
+mod error;
+
+pub use error::Error;

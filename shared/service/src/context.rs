@@ -1,0 +1,50 @@
+//! What every function of the service needs: the pool, the hint and this server's policy.
+
+use crate::Error;
+use certmill_crypto::seal::Keyring;
+use certmill_pg::{Pool, Tx};
+use certmill_queue::Hinter;
+use std::sync::Arc;
+use time::Duration;
+
+/// Rules that come from this process's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// The lease of a process: profiles must live ten times as long.
+    pub process_lease: Duration,
+    /// Whether server-made keys were acknowledged.
+    pub acknowledge_sealed_keys: bool,
+}
+
+/// Handles of one process; cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The application's pool.
+    pub pool: Pool,
+    /// Wakes workers after a commit.
+    pub hinter: Hinter,
+    /// The app KEK, where this process loaded it.
+    pub app_keys: Option<Arc<Keyring>>,
+    /// Rules from the settings.
+    pub policy: Policy,
+}
+
+impl Context {
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if no connection is to be had.
+    pub async fn begin(&self) -> Result<Tx<'static>, Error> {
+        begin(&self.pool).await
+    }
+}
+
+/// Opens a transaction on a pool.
+pub(crate) async fn begin(pool: &Pool) -> Result<Tx<'static>, Error> {
+    pool.begin().await.map_err(|error| Error::Store(error.into()))
+}
+
+/// Commits; an error here means that the outcome is unknown.
+pub(crate) async fn commit(tx: Tx<'_>) -> Result<(), Error> {
+    tx.commit().await.map_err(|error| Error::Store(error.into()))
+}

@@ -1,0 +1,170 @@
+//! The kind `issue`: a version was obtained for (certificate, generation).
+
+use crate::Error;
+use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
+use certmill_domain::renewal::{RenewalRule, renew_at};
+use certmill_domain::serial::Serial;
+use certmill_domain::validity::Validity;
+use certmill_pg::Tx;
+use certmill_store::audit::NewAudit;
+use certmill_store::certificate::Advance;
+use certmill_store::event::NewEvent;
+use certmill_store::version::NewVersion;
+use certmill_store::{audit, certificate, clock, event, issuer, order, version};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+/// The kind's name.
+pub const KIND: &str = "issue";
+
+/// Arguments of the kind: which generation of which certificate.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssueArgs {
+    /// The certificate.
+    pub certificate_id: CertificateId,
+    /// The generation to obtain.
+    pub generation: i32,
+}
+
+impl IssueArgs {
+    /// The arguments as the job row holds them.
+    #[must_use]
+    pub fn to_value(self) -> serde_json::Value {
+        serde_json::json!({ "certificate_id": self.certificate_id, "generation": self.generation })
+    }
+}
+
+/// A verified version, ready to be stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Effect {
+    /// The team of the certificate.
+    pub team_id: TeamId,
+    /// The certificate.
+    pub certificate_id: CertificateId,
+    /// The generation that was obtained.
+    pub generation: i32,
+    /// The order it came from.
+    pub order_id: OrderId,
+    /// Who signed it.
+    pub issuer_id: IssuerId,
+    /// Serial number as signed.
+    pub serial: [u8; 16],
+    /// First instant of validity as signed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Last instant of validity as signed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// SHA-256 of the leaf.
+    pub fingerprint: [u8; 32],
+    /// SHA-256 of the leaf's SubjectPublicKeyInfo.
+    pub spki_sha256: [u8; 32],
+    /// Leaf first, then what stands above it without the root; standard base 64.
+    pub chain: Vec<String>,
+    /// The profile's rule: a share of life, or seconds before the end.
+    pub renew_fraction: Option<f64>,
+    /// Seconds before the end, where the rule is absolute.
+    pub renew_before_s: Option<i64>,
+}
+
+impl Effect {
+    fn rule(&self) -> RenewalRule {
+        match (self.renew_fraction, self.renew_before_s) {
+            (_, Some(seconds)) => RenewalRule::Before(Duration::seconds(seconds)),
+            (Some(share), None) => RenewalRule::Fraction(share),
+            (None, None) => RenewalRule::default(),
+        }
+    }
+
+    fn validity(&self) -> Validity {
+        Validity { not_before: self.not_before, not_after: self.not_after }
+    }
+}
+
+/// Stores versions and moves their certificates on, set-wise and in the order of their ids, so that
+/// two batches never wait for each other in a circle.
+///
+/// # Errors
+/// [`Error::Store`]; a chain that is not base 64 is [`Error::Crypto`].
+pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
+    if effects.is_empty() {
+        return Ok(());
+    }
+    effects.sort_by_key(|effect| effect.certificate_id);
+    let now = clock::now(&mut *tx).await?;
+    let versions: Vec<NewVersion> = effects.iter().map(new_version).collect::<Result<_, _>>()?;
+    let ids = version::insert_all(&mut *tx, &versions, now).await?;
+    let advances: Vec<Advance> = effects
+        .iter()
+        .zip(ids)
+        .map(|(effect, version_id)| Advance {
+            id: effect.certificate_id,
+            generation: effect.generation,
+            version_id,
+            not_after: effect.not_after,
+            renew_at: renew_at(
+                effect.rule(),
+                effect.validity(),
+                now,
+                effect.certificate_id,
+                Serial::from_random(effect.serial),
+            ),
+        })
+        .collect();
+    certificate::advance_all(&mut *tx, &advances).await?;
+    let orders: Vec<OrderId> = effects.iter().map(|effect| effect.order_id).collect();
+    order::mark_issued(&mut *tx, &orders).await?;
+    let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
+    issuer::touch_ok(&mut *tx, &issuers).await?;
+    event::append(&mut *tx, &effects.iter().map(issued_event).collect::<Vec<_>>()).await?;
+    audit::append(&mut *tx, &effects.iter().map(issued_audit).collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+fn new_version(effect: &Effect) -> Result<NewVersion, Error> {
+    let ders: Result<Vec<Vec<u8>>, _> =
+        effect.chain.iter().map(|link| data_encoding::BASE64.decode(link.as_bytes())).collect();
+    let mut ders = ders.map_err(|why| Error::Crypto(why.to_string()))?.into_iter();
+    Ok(NewVersion {
+        team_id: effect.team_id,
+        certificate_id: effect.certificate_id,
+        generation: effect.generation,
+        order_id: effect.order_id,
+        issuer_id: effect.issuer_id,
+        serial: Serial::from_random(effect.serial),
+        validity: effect.validity(),
+        fingerprint: effect.fingerprint.to_vec(),
+        spki_sha256: effect.spki_sha256.to_vec(),
+        leaf_der: ders.next().unwrap_or_default(),
+        chain_der: ders.collect(),
+    })
+}
+
+fn issued_event(effect: &Effect) -> NewEvent {
+    NewEvent {
+        team_id: effect.team_id,
+        topic: "certificate",
+        object: effect.certificate_id.to_string(),
+        code: "issued",
+        detail: serde_json::json!({
+            "generation": effect.generation,
+            "serial": Serial::from_random(effect.serial).to_string(),
+        }),
+    }
+}
+
+fn issued_audit(effect: &Effect) -> NewAudit {
+    NewAudit {
+        team_id: effect.team_id,
+        actor: "system:worker".into(),
+        action: "certificate.issue",
+        object: effect.certificate_id.to_string(),
+        request_id: None,
+        detail: serde_json::json!({
+            "generation": effect.generation,
+            "serial": Serial::from_random(effect.serial).to_string(),
+            "order": effect.order_id.to_string(),
+        }),
+    }
+}

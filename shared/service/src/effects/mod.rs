@@ -1,0 +1,72 @@
+//! What finished jobs write: one file a kind, one line a kind in [`apply_kind`].
+//!
+//! Invariant: effects are applied only for jobs whose completion was accepted under their fences,
+//! in the same transaction.
+
+pub mod issue;
+pub mod partition_care;
+pub mod renewal_sweep;
+
+use crate::Error;
+use crate::context::{begin, commit};
+use crate::issuing::{self, Fault};
+use certmill_pg::{Pool, Tx};
+use certmill_queue::finish::fail;
+use certmill_queue::{BoxError, ClaimedJob, Effects, FailOutcome, Failure, Finished};
+use std::collections::BTreeMap;
+
+/// The registry of kinds, as the finisher calls it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Registry;
+
+impl Effects for Registry {
+    async fn apply(&self, tx: &mut Tx<'_>, accepted: Vec<Finished>) -> Result<(), BoxError> {
+        let mut by_kind: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+        for finished in accepted {
+            by_kind.entry(finished.kind).or_default().push(finished.effect);
+        }
+        for (kind, effects) in by_kind {
+            apply_kind(&kind, effects, tx).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn apply_kind(kind: &str, effects: Vec<serde_json::Value>, tx: &mut Tx<'_>) -> Result<(), BoxError> {
+    match kind {
+        issue::KIND => issue::apply(read(effects)?, tx).await.map_err(Into::into),
+        partition_care::KIND | renewal_sweep::KIND => Ok(()),
+        unknown => Err(format!("this build knows no effect of the kind {unknown}").into()),
+    }
+}
+
+/// Reads effects; a job that found its work done already hands in none.
+fn read<T: serde::de::DeserializeOwned>(effects: Vec<serde_json::Value>) -> Result<Vec<T>, BoxError> {
+    effects
+        .into_iter()
+        .filter(|effect| !effect.is_null())
+        .map(|effect| serde_json::from_value(effect).map_err(Into::into))
+        .collect()
+}
+
+/// Fails a job's attempt under its fence; a kind whose rows show the failure writes them in the same
+/// transaction. One line a kind that has such rows.
+///
+/// # Errors
+/// [`Error::LeaseLost`]: nothing was written.
+pub async fn settle_failure(
+    pool: &Pool,
+    job: &ClaimedJob,
+    failure: &Failure,
+    fault: &Fault,
+) -> Result<FailOutcome, Error> {
+    match job.kind.as_str() {
+        issue::KIND => issuing::settle_failure(pool, job, failure, fault).await,
+        _ => {
+            let mut tx = begin(pool).await?;
+            let outcome = fail(&mut tx, &job.lease, failure).await?;
+            commit(tx).await?;
+            Ok(outcome)
+        }
+    }
+}

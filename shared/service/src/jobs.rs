@@ -1,0 +1,127 @@
+//! What users do with jobs: look, cancel, retry.
+
+use crate::effects::issue::{IssueArgs, KIND as ISSUE};
+use crate::issuing::{cancelled, end_order};
+use crate::{Caller, Context, Error};
+use certmill_domain::ids::JobId;
+use certmill_domain::job::JobState;
+use certmill_domain::order::OrderState;
+use certmill_domain::waiting::{self, WaitingOn};
+use certmill_pg::Tx;
+use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
+use certmill_queue::read::{self, JobFilter, JobRow};
+use certmill_store::audit::{self, NewAudit};
+
+/// Why a job is not done, or `None` when it is.
+#[must_use]
+pub fn waiting_on(job: &JobRow) -> Option<WaitingOn> {
+    let code = job.waiting_code.as_deref();
+    let error = job.error.as_ref().and_then(|error| error.get("detail")).and_then(|text| text.as_str());
+    match job.state {
+        JobState::Scheduled => Some(WaitingOn::new(code.unwrap_or(waiting::SCHEDULED), Some(job.run_at), None)),
+        JobState::Retryable => Some(WaitingOn::new(code.unwrap_or(waiting::RETRY), Some(job.run_at), error)),
+        JobState::Available => Some(WaitingOn::new(code.unwrap_or(waiting::WORKER), None, None)),
+        JobState::Running if job.cancel_requested => {
+            Some(WaitingOn::new(waiting::CANCELLING, job.deadline_at, None))
+        }
+        JobState::Running => Some(WaitingOn::new(waiting::RUNNING, job.deadline_at, None)),
+        JobState::Completed | JobState::Discarded | JobState::Cancelled => None,
+    }
+}
+
+/// The job of that id, live or from history.
+///
+/// # Errors
+/// [`Error::NotFound`], alike for a foreign team's.
+pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    let mut tx = context.begin().await?;
+    visible(&mut tx, caller, id).await
+}
+
+async fn visible(tx: &mut Tx<'_>, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    let found = read::by_id(&mut *tx, id).await?;
+    found.filter(|job| job.team_id == caller.team_id).ok_or(Error::NotFound("job"))
+}
+
+/// A page of the team's jobs under `before`, newest first.
+///
+/// # Errors
+/// Failures of the database.
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    mut filter: JobFilter,
+    before: Option<JobId>,
+    limit: u16,
+) -> Result<Vec<JobRow>, Error> {
+    filter.team_id = Some(caller.team_id);
+    let mut tx = context.begin().await?;
+    Ok(read::list(&mut tx, &filter, before, limit).await?)
+}
+
+/// Cancels a job: a waiting one at once, a running one when its worker next writes.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] where it has ended already.
+pub async fn cancel(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    let mut tx = context.begin().await?;
+    let job = visible(&mut tx, caller, id).await?;
+    match control::cancel(&mut tx, id).await? {
+        CancelOutcome::Requested => {}
+        CancelOutcome::Cancelled => abandon_order(&mut tx, &job).await?,
+        CancelOutcome::Ended(state) => {
+            return Err(Error::Conflict {
+                code: "job_ended",
+                detail: format!("the job has ended as {state}; there is nothing to cancel"),
+            });
+        }
+        CancelOutcome::NotFound => return Err(Error::NotFound("job")),
+    }
+    audited(&mut tx, caller, "job.cancel", id).await?;
+    let after = visible(&mut tx, caller, id).await?;
+    crate::context::commit(tx).await?;
+    Ok(after)
+}
+
+async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
+    if job.kind != ISSUE {
+        return Ok(());
+    }
+    match serde_json::from_value::<IssueArgs>(job.args.clone()) {
+        Ok(args) => end_order(tx, job.team_id, args, OrderState::Abandoned, &cancelled()).await,
+        Err(why) => Err(Error::Store(certmill_store::Error::Corrupt(why.to_string()))),
+    }
+}
+
+/// Makes a waiting job due now, or enqueues an ended one anew. The answer is the live job.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] where it runs or has completed.
+pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    let mut tx = context.begin().await?;
+    visible(&mut tx, caller, id).await?;
+    let conflict = |code, detail: &str| Err(Error::Conflict { code, detail: detail.to_owned() });
+    let live = match control::retry(&mut tx, id).await? {
+        RetryOutcome::Due(live) | RetryOutcome::New(live) | RetryOutcome::Present(live) => live,
+        RetryOutcome::Running => return conflict("job_running", "a worker has the job just now"),
+        RetryOutcome::Completed => return conflict("job_ended", "the job has completed; nothing to retry"),
+        RetryOutcome::NotFound => return Err(Error::NotFound("job")),
+    };
+    audited(&mut tx, caller, "job.retry", id).await?;
+    let after = visible(&mut tx, caller, live).await?;
+    crate::context::commit(tx).await?;
+    context.hinter.hint(&after.queue);
+    Ok(after)
+}
+
+async fn audited(tx: &mut Tx<'_>, caller: &Caller, action: &'static str, id: JobId) -> Result<(), Error> {
+    let row = NewAudit {
+        team_id: caller.team_id,
+        actor: caller.actor.clone(),
+        action,
+        object: id.to_string(),
+        request_id: caller.request_id.clone(),
+        detail: serde_json::json!({}),
+    };
+    Ok(audit::append(&mut *tx, &[row]).await?)
+}

@@ -1,0 +1,81 @@
+//! One step of the renewal sweep: due certificates become orders and jobs in one transaction.
+
+use crate::context::{begin, commit};
+use crate::effects::issue::{IssueArgs, KIND};
+use crate::issuing::plan;
+use crate::Error;
+use certmill_domain::order::{OrderPlan, issue_key};
+use certmill_domain::renewal::priority;
+use certmill_pg::Pool;
+use certmill_queue::enqueue::{NewJob, enqueue_all};
+use certmill_queue::Hinter;
+use certmill_queue::{Lease, checkpoint};
+use certmill_store::sweep::{Due, take_due};
+use certmill_store::order;
+use std::collections::BTreeSet;
+use time::Duration;
+
+/// Most certificates of one issuer that one step takes.
+pub const STEP_MAX: i64 = 500;
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Certificates that were due and taken.
+    pub taken: usize,
+    /// Jobs that were new; the others were live already.
+    pub enqueued: usize,
+}
+
+/// Takes due certificates under the sweep job's fence. Repeat while `taken` is not zero.
+///
+/// # Errors
+/// [`Error::LeaseLost`]: another worker sweeps on.
+pub async fn step(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<Step, Error> {
+    let mut tx = begin(pool).await?;
+    checkpoint::hold(&mut tx, lease).await?;
+    let due = take_due(&mut tx, STEP_MAX).await?;
+    let mut orders: Vec<OrderPlan> = Vec::with_capacity(due.len());
+    let mut jobs: Vec<NewJob> = Vec::with_capacity(due.len());
+    for one in &due {
+        match planned(one) {
+            Ok(order) => orders.push(order),
+            // Its sweep_at is re-armed: the issuer may be rolled over until then.
+            Err(Error::Conflict { code, .. }) => {
+                tracing::warn!(event = "renewal_not_planned", certificate = %one.certificate_id, code);
+                continue;
+            }
+            Err(other) => return Err(other),
+        }
+        jobs.push(job(one));
+    }
+    order::plan_all(&mut tx, &orders).await?;
+    let enqueued = enqueue_all(&mut tx, &jobs).await?;
+    commit(tx).await?;
+    let lanes: BTreeSet<&str> = due.iter().map(|one| one.lane.as_str()).collect();
+    lanes.into_iter().for_each(|lane| hinter.hint(lane));
+    let new = enqueued.iter().filter(|one| one.is_new()).count();
+    Ok(Step { taken: due.len(), enqueued: new })
+}
+
+fn planned(due: &Due) -> Result<OrderPlan, Error> {
+    plan(
+        due.team_id,
+        due.certificate_id,
+        due.generation + 1,
+        due.issuer_id,
+        due.lifetime,
+        due.ca_not_after,
+        due.now,
+    )
+}
+
+fn job(due: &Due) -> NewJob {
+    let generation = due.generation + 1;
+    let args = IssueArgs { certificate_id: due.certificate_id, generation };
+    let mut job = NewJob::new(due.team_id, due.lane.as_str(), KIND, args.to_value());
+    job.unique_key = Some(issue_key(due.certificate_id, generation));
+    job.object = Some(due.certificate_id.to_string());
+    job.priority = priority(due.remaining.unwrap_or(Duration::ZERO), due.lifetime);
+    job
+}

@@ -1,0 +1,47 @@
+//! What can go wrong between a statement and its caller.
+
+/// A statement's failure, classified where it is born.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No row with that key, or none that the caller may see.
+    #[error("no such row")]
+    NotFound,
+    /// A named constraint of the schema refused the write.
+    #[error("the constraint {0} refused the write")]
+    Conflict(String),
+    /// A row holds what this build cannot read.
+    #[error("the row cannot be read: {0}")]
+    Corrupt(String),
+    /// The database could not be asked, or broke off.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// Whether the named constraint refused the write.
+    #[must_use]
+    pub fn is_conflict_on(&self, constraint: &str) -> bool {
+        matches!(self, Self::Conflict(name) if name == constraint)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) | sqlx::Error::Decode(_) => {
+                Self::Corrupt(error.to_string())
+            }
+            sqlx::Error::Database(refusal) => match refusal.constraint() {
+                Some(name) => Self::Conflict(name.to_owned()),
+                None => Self::Unavailable(error),
+            },
+            _ => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Marks a stored value as unreadable.
+pub(crate) fn corrupt(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!("{what}: {why}"))
+}

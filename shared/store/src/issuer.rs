@@ -1,0 +1,175 @@
+//! Issuers: who signs, by which connector, in which lane.
+
+use crate::Error;
+use certmill_domain::ids::{IssuerId, TeamId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A stored issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// Its id.
+    pub id: IssuerId,
+    /// Its team.
+    pub team_id: TeamId,
+    /// Its name, unique in the team.
+    pub name: String,
+    /// The connector's kind.
+    pub kind: String,
+    /// The connector's configuration.
+    pub config: serde_json::Value,
+    /// The authority that it signs with, if certmill runs it.
+    pub ca_key_id: Option<Uuid>,
+    /// End of that authority's certificate.
+    pub ca_not_after: Option<OffsetDateTime>,
+    /// The lane of its jobs.
+    pub lane: String,
+    /// When it last answered.
+    pub last_ok_at: Option<OffsetDateTime>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    team_id: i32,
+    name: String,
+    kind: String,
+    config: serde_json::Value,
+    ca_key_id: Option<Uuid>,
+    ca_not_after: Option<OffsetDateTime>,
+    lane: String,
+    last_ok_at: Option<OffsetDateTime>,
+}
+
+impl From<Row> for Issuer {
+    fn from(row: Row) -> Self {
+        Self {
+            id: IssuerId(row.id),
+            team_id: TeamId(row.team_id),
+            name: row.name,
+            kind: row.kind,
+            config: row.config,
+            ca_key_id: row.ca_key_id,
+            ca_not_after: row.ca_not_after,
+            lane: row.lane,
+            last_ok_at: row.last_ok_at,
+        }
+    }
+}
+
+/// Makes sure that a lane's row exists; `needs_key` lanes are claimed only by workers that hold
+/// the ca KEK.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn ensure_lane(conn: &mut PgConnection, name: &str, needs_key: bool) -> Result<(), Error> {
+    sqlx::query("INSERT INTO lane (name, needs_key) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+        .bind(name)
+        .bind(needs_key)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Stores an issuer.
+///
+/// # Errors
+/// [`Error::Conflict`] on `issuer_name_unique`.
+pub async fn insert(
+    conn: &mut PgConnection,
+    team: TeamId,
+    name: &str,
+    kind: &str,
+    config: &serde_json::Value,
+    ca_key_id: Option<Uuid>,
+    lane: &str,
+) -> Result<IssuerId, Error> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO issuer (team_id, name, kind, config, ca_key_id, lane) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+    )
+    .bind(team.0)
+    .bind(name)
+    .bind(kind)
+    .bind(config)
+    .bind(ca_key_id)
+    .bind(lane)
+    .fetch_one(conn)
+    .await?;
+    Ok(IssuerId(id))
+}
+
+/// The issuer of that id.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn by_id(conn: &mut PgConnection, id: IssuerId) -> Result<Issuer, Error> {
+    let row: Row = sqlx::query_as(
+        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
+                i.lane, i.last_ok_at
+         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id WHERE i.id = $1",
+    )
+    .bind(id.0)
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+/// The issuer of that name in a team.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn by_name(conn: &mut PgConnection, team: TeamId, name: &str) -> Result<Issuer, Error> {
+    let row: Row = sqlx::query_as(
+        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
+                i.lane, i.last_ok_at
+         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id WHERE i.team_id = $1 AND i.name = $2",
+    )
+    .bind(team.0)
+    .bind(name)
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+/// A team's issuers after `after`, at most `limit`.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn list(
+    conn: &mut PgConnection,
+    team: TeamId,
+    after: Option<IssuerId>,
+    limit: i64,
+) -> Result<Vec<Issuer>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
+                i.lane, i.last_ok_at
+         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id
+         WHERE i.team_id = $1 AND ($2::uuid IS NULL OR i.id > $2) ORDER BY i.id LIMIT $3",
+    )
+    .bind(team.0)
+    .bind(after.map(|id| id.0))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Issuer::from).collect())
+}
+
+/// Notes that issuers answered just now.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn touch_ok(conn: &mut PgConnection, ids: &[IssuerId]) -> Result<(), Error> {
+    // At most once in five seconds an issuer: a batch of issuances must not queue on one hot row.
+    sqlx::query(
+        "UPDATE issuer SET last_ok_at = clock_timestamp() WHERE id = ANY(ARRAY(
+            SELECT id FROM issuer WHERE id = ANY($1)
+              AND (last_ok_at IS NULL OR last_ok_at < clock_timestamp() - interval '5 s')
+            ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))",
+    )
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}

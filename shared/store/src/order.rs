@@ -1,0 +1,179 @@
+//! Orders as rows: written before the issuer is asked, looked up before it is asked again.
+
+use crate::Error;
+use crate::error::corrupt;
+use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
+use certmill_domain::order::{Order, OrderPlan};
+use certmill_domain::serial::Serial;
+use certmill_domain::validity::Validity;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    team_id: i32,
+    certificate_id: Uuid,
+    generation: i32,
+    issuer_id: Uuid,
+    state: String,
+    serial: Vec<u8>,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    remote: Option<serde_json::Value>,
+    updated_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: OrderId(row.id),
+            plan: OrderPlan {
+                team_id: TeamId(row.team_id),
+                certificate_id: CertificateId(row.certificate_id),
+                generation: row.generation,
+                issuer_id: IssuerId(row.issuer_id),
+                serial: Serial::from_bytes(&row.serial)
+                    .ok_or_else(|| corrupt("cert_order.serial", "not 16 octets"))?,
+                validity: Validity { not_before: row.not_before, not_after: row.not_after },
+            },
+            state: row.state.parse().map_err(|why| corrupt("cert_order.state", why))?,
+            remote: row.remote,
+            planned_at: row.updated_at,
+        })
+    }
+}
+
+/// Stores planned orders in one statement; a generation that has a live order keeps that one.
+///
+/// # Errors
+/// [`Error::Unavailable`]; [`Error::Conflict`] on `cert_order_serial_unique` if a serial was drawn twice.
+pub async fn plan_all(conn: &mut PgConnection, plans: &[OrderPlan]) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after)
+         SELECT * FROM unnest($1::int[], $2::uuid[], $3::int[], $4::uuid[], $5::bytea[],
+                              $6::timestamptz[], $7::timestamptz[])
+              AS t (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after)
+         ORDER BY certificate_id
+         ON CONFLICT (certificate_id, generation) WHERE state NOT IN ('failed', 'abandoned') DO NOTHING",
+    )
+    .bind(plans.iter().map(|plan| plan.team_id.0).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.certificate_id.0).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.generation).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.issuer_id.0).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.serial.as_bytes().as_slice()).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.validity.not_before).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.validity.not_after).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The order of (certificate, generation) that is live or issued, if there is one.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Corrupt`].
+pub async fn standing(
+    conn: &mut PgConnection,
+    certificate: CertificateId,
+    generation: i32,
+) -> Result<Option<Order>, Error> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, team_id, certificate_id, generation, issuer_id, state, serial, not_before,
+                not_after, remote, updated_at
+         FROM cert_order
+         WHERE certificate_id = $1 AND generation = $2 AND state NOT IN ('failed', 'abandoned')",
+    )
+    .bind(certificate.0)
+    .bind(generation)
+    .fetch_optional(conn)
+    .await?;
+    row.map(Order::try_from).transpose()
+}
+
+/// Draws a planned order anew: fresh serial and dates for one that has aged in the queue. Nothing
+/// was asked of the issuer yet, or the row would not be `planned`.
+///
+/// # Errors
+/// [`Error::NotFound`] if it is not `planned` any more.
+pub async fn replan(
+    conn: &mut PgConnection,
+    id: OrderId,
+    serial: Serial,
+    validity: Validity,
+) -> Result<(), Error> {
+    let changed = sqlx::query(
+        "UPDATE cert_order SET serial = $2, not_before = $3, not_after = $4, updated_at = clock_timestamp()
+         WHERE id = $1 AND state = 'planned'",
+    )
+    .bind(id.0)
+    .bind(serial.as_bytes().as_slice())
+    .bind(validity.not_before)
+    .bind(validity.not_after)
+    .execute(conn)
+    .await?;
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// Stores the connector's remote state with the order's new state (`submitting` or `pending`).
+///
+/// # Errors
+/// [`Error::NotFound`] if the order is not live any more.
+pub async fn store_remote(
+    conn: &mut PgConnection,
+    id: OrderId,
+    state: certmill_domain::order::OrderState,
+    remote: &serde_json::Value,
+) -> Result<(), Error> {
+    let changed = sqlx::query(
+        "UPDATE cert_order SET state = $2, remote = $3, updated_at = clock_timestamp()
+         WHERE id = $1 AND state IN ('planned', 'submitting', 'pending')",
+    )
+    .bind(id.0)
+    .bind(state.as_str())
+    .bind(remote)
+    .execute(conn)
+    .await?;
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// Marks orders as issued, set-wise.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn mark_issued(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE cert_order SET state = 'issued', updated_at = clock_timestamp() WHERE id = ANY($1)",
+    )
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends the live order of (certificate, generation) as failed or abandoned, if there is one.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn end(
+    conn: &mut PgConnection,
+    certificate: CertificateId,
+    generation: i32,
+    state: certmill_domain::order::OrderState,
+    fault_code: &str,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE cert_order SET state = $3, fault_code = $4, updated_at = clock_timestamp()
+         WHERE certificate_id = $1 AND generation = $2 AND state IN ('planned', 'submitting', 'pending')",
+    )
+    .bind(certificate.0)
+    .bind(generation)
+    .bind(state.as_str())
+    .bind(fault_code)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

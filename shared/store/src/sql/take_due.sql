@@ -1,0 +1,25 @@
+-- Issuers are visited by LATERAL, each up to its own backlog, so that the rows of a dead issuer do
+-- not stand at the head for everybody. id = ANY(ARRAY(..)) is evaluated once and keeps the primary
+-- key's plan under a generic plan; a joined CTE would be scanned.
+UPDATE certificate c
+SET sweep_at = clock_timestamp()
+    + greatest(interval '10 s',
+               least(interval '1 hour', coalesce(c.not_after - clock_timestamp(), interval '4 minutes') / 4))
+FROM profile p, issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id
+WHERE c.id = ANY (ARRAY(
+        SELECT d.id
+        FROM issuer s
+        CROSS JOIN LATERAL (
+            SELECT s.backlog_max - count(*) AS room
+            FROM (SELECT 1 FROM job j WHERE j.queue = s.lane AND j.state = 0 LIMIT s.backlog_max) waiting
+        ) b
+        CROSS JOIN LATERAL (
+            SELECT e.id FROM certificate e
+            WHERE e.issuer_id = s.id AND e.auto_renew AND e.sweep_at <= now()
+            ORDER BY e.sweep_at
+            LIMIT greatest(0, least($1, b.room))
+            FOR NO KEY UPDATE OF e SKIP LOCKED
+        ) d))
+  AND p.id = c.profile_id AND i.id = c.issuer_id
+RETURNING c.id, c.team_id, c.generation, c.issuer_id, i.lane, p.lifetime_s,
+          k.not_after AS ca_not_after, c.not_after, clock_timestamp() AS now
