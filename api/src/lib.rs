@@ -1,1 +1,32 @@
-//! placeholder
+//! The HTTPS surface: routes over the service, with keys, bounds and problems.
+//!
+//! Invariant: TLS 1.3 only, and no state between requests but caches of seconds and the one
+//! certificate that it serves; any replica can be killed at any instant.
+
+mod accepted;
+mod app;
+mod auth;
+mod body;
+mod cursor;
+mod id;
+mod idempotency;
+mod limits;
+mod listing;
+mod own_certificate;
+mod principals;
+mod problem;
+mod readiness;
+mod request_id;
+mod routes;
+mod server;
+mod starting;
+mod supplied;
+mod tls;
+mod views;
+
+pub use problem::Error;
+pub use routes::{Route, TABLE};
+pub use server::{Bound, ServeError, ServerOptions, serve};
+
+/// Version of this build.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,1 +1,39 @@
-fn main() {}
+//! The `certmill` binary: client verbs and the roles of a server.
+//!
+//! Invariant: every end has one of the exit codes of the reference page.
+
+mod args;
+mod connect;
+mod exit;
+mod failure;
+mod key_file;
+mod launch;
+mod lookup;
+mod output;
+mod progress;
+mod roles;
+mod session;
+mod verbs;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    // It fails only where a provider is installed already, which is just as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed output must not turn a help text into a failure.
+            let _ = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            return ExitCode::from(code.code());
+        }
+    };
+    launch::launch(cli).unwrap_or_else(|failure| failure.report())
+}

@@ -1,0 +1,70 @@
+//! The answer to work that goes on: 202 with the job to watch, or 200 where the client waited
+//! (`Prefer: wait=N`, RFC 7240) and the job ended well in time.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use certmill_domain::ids::{CertificateId, JobId};
+use certmill_domain::job::JobState;
+use certmill_queue::read::JobRow;
+use certmill_service::{Caller, certificates, jobs};
+use certmill_tasks::{JitterPercent, JitteredTicker};
+use certmill_wire::Accepted;
+use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use crate::app::App;
+use crate::{Error, idempotency, views};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Answers with the certificate as it stands and its job.
+pub(crate) async fn accepted(
+    app: &App,
+    caller: &Caller,
+    certificate: CertificateId,
+    job: JobId,
+    headers: &HeaderMap,
+    replayed: bool,
+) -> Result<Response, Error> {
+    let most = LONGEST_WAIT.min(app.limits.request_timeout / 2);
+    let longest = preferred_wait(headers).min(most);
+    let job = wait(app, caller, job, longest).await?;
+    let detail = certificates::by_id(&app.context, caller, certificate).await?;
+    let done = job.state == JobState::Completed && !longest.is_zero();
+    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id));
+    let view = Accepted { certificate: views::certificate(detail), job: views::job(job) };
+    let mut response = (status, Json(view)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if !done {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    idempotency::mark(response.headers_mut(), replayed);
+    Ok(response)
+}
+
+/// Looks at the job until it has ended or the time is over; no connection is held meanwhile.
+async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<JobRow, Error> {
+    let started = Instant::now();
+    let mut ticker = JitteredTicker::new(LOOK_EVERY, JitterPercent::default());
+    loop {
+        let job = jobs::by_id(&app.context, caller, id).await?;
+        if job.state.is_final() || started.elapsed() >= longest || ticker.tick().await.is_none() {
+            return Ok(job);
+        }
+    }
+}
+
+fn preferred_wait(headers: &HeaderMap) -> Duration {
+    let texts = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let seconds = texts
+        .flat_map(|text| text.split(','))
+        .find_map(|one| one.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok());
+    Duration::from_secs(seconds.unwrap_or(0).into())
+}

@@ -1,0 +1,45 @@
+//! What every route shares: handles of this process, nothing of a request.
+//!
+//! Invariant: nothing here outlives a request's answer but caches that expire within seconds.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use certmill_crypto::mac::MacKey;
+use certmill_service::Context;
+use certmill_settings::ApiLimits;
+
+use crate::principals::Principals;
+use crate::readiness::Readiness;
+
+/// The state of the router; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// What [`App`] derefs to.
+pub(crate) struct Shared {
+    /// The service's handles.
+    pub context: Context,
+    /// The key of cursors.
+    pub cursor_key: MacKey,
+    /// Bounds of requests.
+    pub limits: ApiLimits,
+    /// Who sent which key, for two seconds.
+    pub principals: Principals,
+    /// Whether this replica serves.
+    pub readiness: Readiness,
+}
+
+impl App {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,108 @@
+//! Cursors of lists: opaque to clients, bound to list, filter and principal.
+//!
+//! Invariant: a cursor that this installation did not make for this list, filter and key is
+//! refused; the tag covers all of them, the text carries only the last row's key.
+
+use certmill_crypto::mac::{MacKey, TAG_LEN};
+use certmill_wire::ProblemCode;
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::Error;
+
+/// The form below; a changed form gets another number.
+const VERSION: u8 = 1;
+
+/// Which list a cursor belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope<'a> {
+    /// The list's path.
+    pub list: &'a str,
+    /// Its filter without paging, as the wire writes it.
+    pub filter: &'a [(String, String)],
+    /// Who asks.
+    pub principal: &'a str,
+}
+
+impl Scope<'_> {
+    fn message(&self, last: &[u8]) -> Vec<u8> {
+        let mut message = vec![VERSION];
+        let mut add = |part: &[u8]| {
+            // Lengths keep parts apart; they are bounded by the URL's.
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part);
+        };
+        add(self.list.as_bytes());
+        add(self.principal.as_bytes());
+        add(last);
+        for (name, value) in self.filter {
+            add(name.as_bytes());
+            add(value.as_bytes());
+        }
+        message
+    }
+}
+
+/// Writes the cursor of the page after the row `last`.
+pub(crate) fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(last);
+    bytes.extend_from_slice(&key.sign(&scope.message(last)));
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+/// The key of the row after which the page begins.
+pub(crate) fn read<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Result<[u8; N], Error> {
+    decode(key, scope, text).ok_or_else(|| {
+        Error::new(ProblemCode::InvalidCursor, "the cursor is not one of this list, filter and key")
+            .with_hint("begin again without a cursor")
+    })
+}
+
+fn decode<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Option<[u8; N]> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (version, rest) = bytes.split_first()?;
+    if *version != VERSION || rest.len() != N + TAG_LEN {
+        return None;
+    }
+    let (last, tag) = rest.split_at(N);
+    if !key.verify(&scope.message(last), tag) {
+        return None;
+    }
+    last.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use certmill_crypto::seal::Kek;
+
+    #[test]
+    fn only_its_own_scope_takes_a_cursor_back() {
+        let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
+        let filter = [("name".to_owned(), "a".to_owned())];
+        let scope = Scope { list: "jobs", filter: &filter, principal: "key_1" };
+        let text = write(&key, &scope, &[7; 8]);
+        assert_eq!(read::<8>(&key, &scope, &text).unwrap(), [7; 8]);
+        assert!(decode::<4>(&key, &scope, &text).is_none());
+        assert!(decode::<8>(&key, &Scope { list: "x", ..scope }, &text).is_none());
+        assert!(decode::<8>(&key, &Scope { filter: &[], ..scope }, &text).is_none());
+        assert!(decode::<8>(&key, &Scope { principal: "key_2", ..scope }, &text).is_none());
+        let other = MacKey::derive(&Kek::from_bytes([2; 32]), "cursor");
+        assert!(decode::<8>(&other, &scope, &text).is_none());
+    }
+
+    #[test]
+    fn any_changed_byte_is_refused() {
+        let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
+        let scope = Scope { list: "jobs", filter: &[], principal: "key_1" };
+        let text = write(&key, &scope, &[7; 8]);
+        for place in 0..text.len() {
+            for replacement in ["A", "_", "9", "!", "é"] {
+                let mut changed = text.clone();
+                changed.replace_range(place..=place, replacement);
+                assert!(changed == text || decode::<8>(&key, &scope, &changed).is_none());
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The `Idempotency-Key` of a POST, and the mark of a repeated answer.
+
+use certmill_crypto::digest::sha256;
+use certmill_service::Idempotency;
+use certmill_wire::ProblemCode;
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+use crate::Error;
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST: usize = 255;
+
+/// Reads the header of a request to `route`; `target` and `body` are what a repeat must share.
+///
+/// # Errors
+/// `invalid_idempotency_key`.
+pub(crate) fn of(
+    headers: &HeaderMap,
+    route: &'static str,
+    target: &str,
+    body: &[u8],
+) -> Result<Option<Idempotency>, Error> {
+    let mut values = headers.get_all(KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let visible = |byte: &u8| (0x21..=0x7e).contains(byte);
+    let bytes = value.as_bytes();
+    let fit = (1..=LONGEST).contains(&bytes.len()) && bytes.iter().all(visible);
+    match std::str::from_utf8(bytes) {
+        Ok(key) if fit && values.next().is_none() => {
+            let body_sha256 = sha256(&[target.as_bytes(), b"\n", body].concat());
+            Ok(Some(Idempotency { route, key: key.to_owned(), body_sha256 }))
+        }
+        _ => {
+            let detail = format!("Idempotency-Key must have 1..{LONGEST} visible ASCII characters, once");
+            Err(Error::new(ProblemCode::InvalidIdempotencyKey, detail))
+        }
+    }
+}
+
+/// Marks an answer that an earlier request made.
+pub(crate) fn mark(headers: &mut HeaderMap, replayed: bool) {
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+}

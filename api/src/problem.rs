@@ -1,0 +1,183 @@
+//! Every failure as it is answered: RFC 9457, and the only `IntoResponse` of failures.
+//!
+//! Invariant: nothing of our inside (SQL, path, backtrace) reaches the answer; the cause of a
+//! fault of ours goes to the log, once, beside the request's id.
+
+use axum::response::{IntoResponse, Response};
+use certmill_service::{Error as Refusal, FieldFault};
+use certmill_wire::{FieldError, Problem, ProblemCode};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::StatusCode;
+
+/// SQLSTATE of a lock that did not come free in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// When a client should come back to a database that does not answer, in seconds.
+const DATABASE_RETRY_S: u64 = 2;
+
+/// A failed request.
+#[derive(Debug)]
+pub struct Error {
+    problem: Box<Problem>,
+    cause: Option<String>,
+}
+
+/// The problem of an answer on its way out; the outermost layer writes it with the request's id.
+#[derive(Clone)]
+pub(crate) struct Unwritten(Error);
+
+impl Clone for Error {
+    fn clone(&self) -> Self {
+        Self { problem: self.problem.clone(), cause: self.cause.clone() }
+    }
+}
+
+impl Error {
+    /// A failure of a known kind.
+    pub(crate) fn new(kind: ProblemCode, detail: impl Into<String>) -> Self {
+        Problem::new(kind, detail).into()
+    }
+
+    /// A failure of a known kind with a finer code.
+    pub(crate) fn finer(kind: ProblemCode, code: &str, detail: impl Into<String>) -> Self {
+        Problem::finer(kind, code, detail).into()
+    }
+
+    /// A fault of ours; `cause` is for the log only.
+    pub(crate) fn internal(cause: impl ToString) -> Self {
+        let detail = "certmill failed; its log has the cause under this request_id";
+        Self { cause: Some(cause.to_string()), ..Self::new(ProblemCode::Internal, detail) }
+    }
+
+    /// The database does not answer; `cause` is for the log only.
+    pub(crate) fn database(cause: impl ToString) -> Self {
+        let detail = "the database does not answer now; whether a write was carried out is not known";
+        let problem = Problem::new(ProblemCode::DatabaseUnavailable, detail)
+            .with_retry_after_s(DATABASE_RETRY_S)
+            .with_hint("repeat the request with the same Idempotency-Key");
+        Self { problem: Box::new(problem), cause: Some(cause.to_string()) }
+    }
+
+    /// Adds what to do.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.problem.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when to try again.
+    pub(crate) fn with_retry_after_s(mut self, seconds: u64) -> Self {
+        self.problem = Box::new(self.problem.with_retry_after_s(seconds));
+        self
+    }
+
+    /// The problem, for an item of a bulk answer.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), cause: None }
+    }
+}
+
+impl From<Box<Problem>> for Error {
+    fn from(problem: Box<Problem>) -> Self {
+        Self { problem, cause: None }
+    }
+}
+
+/// The faults of a request's fields in the words of the wire.
+pub(crate) fn of_fields(faults: Vec<FieldFault>) -> Problem {
+    let errors = faults.into_iter().map(|f| FieldError::new(f.pointer, f.code, f.detail)).collect();
+    Problem::of_fields(ProblemCode::InvalidRequest, errors)
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound(what) => Self::new(ProblemCode::NotFound, format!("there is no such {what}")),
+            Refusal::Invalid(faults) => of_fields(faults).into(),
+            Refusal::Conflict { code, detail } if code.ends_with("_exists") => {
+                Self::finer(ProblemCode::AlreadyExists, code, detail)
+            }
+            Refusal::Conflict { code, detail } => Self::finer(ProblemCode::Conflict, code, detail),
+            Refusal::IdempotencyMismatch => Self::new(
+                ProblemCode::IdempotencyMismatch,
+                "this Idempotency-Key was used before with another body",
+            )
+            .with_hint("use a new key for a new request"),
+            Refusal::Forbidden(role) => forbidden(role),
+            Refusal::Misconfigured(why) => Self::finer(ProblemCode::Conflict, "server_setup", why),
+            Refusal::Store(error) => of_store(error),
+            Refusal::Queue(error) if error.is_unavailable() => Self::database(error),
+            Refusal::Coordination(error) if error.is_unavailable() => Self::database(error),
+            fault @ (Refusal::LeaseLost
+            | Refusal::Crypto(_)
+            | Refusal::Queue(_)
+            | Refusal::Coordination(_)) => Self::internal(fault),
+        }
+    }
+}
+
+/// The role does not suffice.
+pub(crate) fn forbidden(role: &str) -> Error {
+    let detail = format!("the key's role {role} may not do this");
+    Error::new(ProblemCode::Forbidden, detail).with_hint("use a key with a higher role")
+}
+
+fn of_store(error: certmill_store::Error) -> Error {
+    match error {
+        certmill_store::Error::NotFound => Error::new(ProblemCode::NotFound, "there is no such thing"),
+        certmill_store::Error::Unavailable(source) => {
+            let error = certmill_pg::Error::from(source);
+            match error.sqlstate() {
+                Some(LOCK_NOT_AVAILABLE) => {
+                    let detail = "the same request, or another one on the same thing, is still at work";
+                    Error::new(ProblemCode::IdempotencyInProgress, detail).with_retry_after_s(1)
+                }
+                _ if error.is_retryable() => Error::database(error),
+                _ => Error::internal(error),
+            }
+        }
+        fault => Error::internal(fault),
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = status_of(&self.problem);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Unwritten(self));
+        response
+    }
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Writes the problem that an answer carries, if it carries one.
+pub(crate) fn write(mut response: Response, request_id: &str) -> Response {
+    let Some(Unwritten(error)) = response.extensions_mut().remove::<Unwritten>() else {
+        return response;
+    };
+    if let Some(cause) = &error.cause {
+        tracing::error!(event = "request_failed", request_id, code = error.problem.code, cause);
+    }
+    let problem = error.problem.with_request_id(request_id);
+    let Ok(body) = serde_json::to_vec(&problem) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    *response.body_mut() = axum::body::Body::from(body);
+    let headers = response.headers_mut();
+    headers.remove(http::header::CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
+    if let Some(seconds) = problem.retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"certmill\""));
+    }
+    response
+}

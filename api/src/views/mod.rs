@@ -1,0 +1,13 @@
+//! What the service found, in the words of the wire.
+//!
+//! Invariant: views hold no PEM, no key and nothing of another team.
+
+mod certificate;
+mod cluster;
+mod job;
+mod owned;
+
+pub(crate) use certificate::{certificate, version};
+pub(crate) use cluster::cluster;
+pub(crate) use job::job;
+pub(crate) use owned::{issuer, profile};

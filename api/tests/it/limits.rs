@@ -1,0 +1,84 @@
+//! Bounds: URL, headers, rate, time, and a database that is away.
+
+use std::time::Duration;
+
+use certmill_service::Role;
+use http::Method;
+
+use crate::fixture::{Api, Wish, send, until};
+
+#[tokio::test]
+async fn long_urls_and_headers_are_refused() {
+    let api = Api::start().await;
+    api.get(&format!("/api/v1/jobs?kind={}", "a".repeat(9000))).await.is(414, "uri_too_long");
+    let large = api.call(Method::GET, "/api/v1/jobs", Role::Viewer).header("x-large", "a".repeat(17 * 1024));
+    send(large).await.is(431, "headers_too_large");
+}
+
+#[tokio::test]
+async fn a_key_that_asks_too_often_is_told_when_to_come_back() {
+    let mut wish = Wish::default();
+    (wish.limits.rate_per_s, wish.limits.burst) = (1, 5);
+    let api = Api::start_with(wish).await;
+    let mut refused = None;
+    for _ in 0..8 {
+        let answer = api.get("/api/v1/version").await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    refused.is(429, "rate_limited");
+    assert_eq!(refused.json()["retryable"], true);
+    assert!((1..=5).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+    let other = send(api.call(Method::GET, "/api/v1/version", Role::Admin)).await;
+    assert_eq!(other.status, 200, "another key has its own limit");
+    assert_eq!(send(api.http.get(api.url("/health"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_said_and_not_shown() {
+    let api = Api::start().await;
+    assert_eq!(api.get("/api/v1/jobs").await.status, 200);
+    api.context.pool.close().await;
+    let answer = api.get("/api/v1/jobs").await;
+    answer.is(503, "database_unavailable");
+    assert_eq!(answer.json()["retryable"], true);
+    assert!(!answer.header("retry-after").is_empty());
+    assert_eq!(send(api.http.get(api.url("/health"))).await.status, 200);
+    until("unready", async || send(api.http.get(api.url("/ready"))).await.status == 503).await;
+    let ready = send(api.http.get(api.url("/ready"))).await;
+    ready.is(503, "not_ready");
+    assert_eq!(ready.json()["errors"][0]["pointer"], "/database");
+}
+
+#[tokio::test]
+async fn work_that_takes_too_long_is_cut_off() {
+    let mut wish = Wish::default();
+    wish.limits.request_timeout = Duration::from_millis(300);
+    let api = Api::start_with(wish).await;
+    let mut session = api.db.owner_session().await;
+    sqlx::query("BEGIN").execute(&mut session).await.unwrap();
+    sqlx::query("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE").execute(&mut session).await.unwrap();
+    api.get("/api/v1/profiles").await.is(503, "overloaded");
+    sqlx::query("ROLLBACK").execute(&mut session).await.unwrap();
+    assert_eq!(api.get("/api/v1/profiles").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_schema_of_another_build_makes_it_unready() {
+    let api = Api::start().await;
+    let newer = certmill_pg::newest_migration() + 1;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES ($1, 'newer', true, '\\x00', 0)",
+    )
+    .bind(newer)
+    .execute(api.db.owner())
+    .await
+    .unwrap();
+    until("unready", async || send(api.http.get(api.url("/ready"))).await.status == 503).await;
+    let ready = send(api.http.get(api.url("/ready"))).await.json();
+    assert_eq!(ready["errors"][0]["pointer"], "/schema", "{ready}");
+}

@@ -1,0 +1,61 @@
+//! Flags that stand before or after the verb.
+//!
+//! Invariant: no flag takes an API key: arguments are visible to every user of the machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Flags that stand before or after the verb.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Folder of keys and certificates of a server on this machine.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Settings of a role, in TOML.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Form of what is printed [default: table].
+    #[arg(short, long, global = true, value_enum)]
+    pub output: Option<Format>,
+    /// Server, https://host:port [env: CERTMILL_URL].
+    #[arg(long, global = true, value_name = "URL", alias = "server")]
+    pub url: Option<String>,
+    /// File of the API key, mode 0600 [env: CERTMILL_API_KEY_FILE].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// PEM of the server's trust anchor [env: CERTMILL_CA_FILE].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// A trap: caught and refused in words, since `ps` shows arguments.
+    #[arg(long, global = true, hide = true)]
+    pub api_key: Option<String>,
+}
+
+/// Form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON value for scripts.
+    Json,
+}
+
+impl Global {
+    /// The wanted form.
+    pub fn format(&self) -> Format {
+        self.output.unwrap_or_default()
+    }
+
+    /// The first flag given that means nothing to a role.
+    pub fn client_only_flag(&self) -> Option<&'static str> {
+        let given = [
+            (self.url.is_some(), "--url"),
+            (self.api_key_file.is_some(), "--api-key-file"),
+            (self.ca_file.is_some(), "--ca-file"),
+            (self.output.is_some(), "--output"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}

@@ -1,0 +1,64 @@
+//! The command line as types: nouns, verbs, roles and the flags that stand anywhere.
+//!
+//! Invariant: parsing reads neither environment nor files; a value that comes out has its form.
+
+mod certs;
+mod forms;
+mod global;
+mod jobs;
+mod page;
+mod profiles;
+mod roles;
+#[cfg(test)]
+mod tests;
+
+use clap::{Parser, Subcommand};
+
+pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, WaitArgs};
+pub use global::{Format, Global};
+pub use jobs::{JobsListArgs, JobsVerb};
+pub use page::PageArgs;
+pub use profiles::{AddProfileArgs, ProfilesVerb};
+pub use roles::RoleCommand;
+
+/// certmill keeps TLS certificates issued, renewed and proven served.
+#[derive(Debug, Parser)]
+#[command(name = "certmill", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "First run: `certmill up`, then `certmill certs add shop.example.com --wait`.")]
+pub struct Cli {
+    /// Flags that stand before or after the verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Certificates: request, look at, renew, fetch.
+    #[command(subcommand)]
+    Certs(CertsVerb),
+    /// Jobs: look at, retry, cancel.
+    #[command(subcommand)]
+    Jobs(JobsVerb),
+    /// Issuers: who signs.
+    #[command(subcommand)]
+    Issuers(IssuersVerb),
+    /// Profiles: what certificates of one purpose have in common.
+    #[command(subcommand)]
+    Profiles(ProfilesVerb),
+    /// One sentence of truth, and what runs.
+    Status,
+    /// Roles of a server.
+    #[command(flatten)]
+    Role(RoleCommand),
+}
+
+/// Verbs of issuers.
+#[derive(Debug, Subcommand)]
+pub enum IssuersVerb {
+    /// Lists issuers.
+    List(PageArgs),
+}

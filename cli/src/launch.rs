@@ -1,0 +1,56 @@
+//! Hands a parsed command line to a client verb or to a role.
+//!
+//! Invariant: the environment is read once, here.
+
+use std::process::ExitCode;
+
+use certmill_settings::{Env, Settings};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Cli, Command, Global, RoleCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{roles, verbs};
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Whatever ends it without success.
+pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { global, command } = cli;
+    if global.api_key.is_some() {
+        let why = "arguments are visible to every user of this machine";
+        let hint = "put it into a file of mode 0600 and name that by --api-key-file or \
+                    CERTMILL_API_KEY_FILE";
+        return Err(Failure::new(Exit::Usage, "API key", "flag --api-key", why, hint));
+    }
+    let env = Env::of_process();
+    match command {
+        Command::Role(role) => launch_role(role, &global, &env),
+        verb => {
+            let runtime = runtime(&mut Builder::new_current_thread())?;
+            runtime.block_on(verbs::run(verb, &global, &env))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn launch_role(command: RoleCommand, global: &Global, env: &Env) -> Result<ExitCode, Failure> {
+    if let Some(flag) = global.client_only_flag() {
+        let why = "it means nothing to a role";
+        return Err(Failure::new(Exit::Usage, "flag", flag, why, "leave it out"));
+    }
+    let init = command.makes_key_files();
+    let (role, overrides) = command.overrides(global);
+    let settings = Settings::load(role, &overrides, env)?;
+    let runtime = runtime(&mut Builder::new_multi_thread())?;
+    let exit = runtime.block_on(roles::run(settings, init))?;
+    Ok(ExitCode::from(exit.code()))
+}
+
+fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
+    builder.enable_all().build().map_err(|why| {
+        let hint = "look at the limits of this process";
+        Failure::new(Exit::Failed, "start", "this machine", &why.to_string(), hint)
+    })
+}

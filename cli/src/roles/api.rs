@@ -1,0 +1,104 @@
+//! The role `api`: the HTTPS surface.
+
+use std::sync::Arc;
+
+use certmill_api::{Bound, ServeError, ServerOptions, serve};
+use certmill_crypto::mac::MacKey;
+use certmill_crypto::seal::Keyring;
+use certmill_pg::Pool;
+use certmill_queue::{Hinter, keep_registered};
+use certmill_settings::Settings;
+use certmill_tasks::Tasks;
+use certmill_telemetry::{Ready, ready};
+
+use super::{admin, database, files, key_files, process};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How often supplied certificate files are looked at.
+const TLS_POLL: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Runs an api alone.
+pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
+    files::make_folder(&settings.data_dir)?;
+    let app_keys = key_files::load(&settings.app_kek_file)?;
+    let pool = database::pool_with_schema(&settings).await?;
+    key_files::require_known(&pool, "app", &app_keys).await?;
+    let tasks = process::tasks()?;
+    let hinter = process::hinter(&settings, &tasks, &pool);
+    let bound = start(&settings, &tasks, &pool, hinter, app_keys).await?;
+    let url = url(&bound);
+    admin::write_client_files(&pool, &settings.data_dir, &url).await?;
+    register(&settings, &tasks, &pool);
+    announce(&settings, &tasks, bound, url);
+    Ok(process::end(&settings, &tasks, &pool).await)
+}
+
+/// Binds and serves in the group's tasks.
+pub(super) async fn start(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+    hinter: Hinter,
+    app_keys: Arc<Keyring>,
+) -> Result<Bound, Failure> {
+    let options = ServerOptions {
+        listen: settings.listen,
+        cursor_key: MacKey::derive(app_keys.current(), "cursor"),
+        context: process::context(settings, pool.clone(), hinter, Some(app_keys)),
+        data_dir: settings.data_dir.clone(),
+        host_name: process::host_name(),
+        public_names: settings.public_names.clone(),
+        tls: settings.tls.clone(),
+        tls_poll: TLS_POLL,
+        limits: settings.api,
+        grace: settings.shutdown_grace,
+    };
+    serve(options, tasks).await.map_err(|why| {
+        let at = match &why {
+            ServeError::Bind { .. } => "listen",
+            ServeError::Tls(_) => "tls",
+        };
+        Failure::new(Exit::Config, "api", at, &why.to_string(), "")
+    })
+}
+
+/// Where clients on this machine reach it: an unspecified address is reached by loopback.
+pub(super) fn url(bound: &Bound) -> String {
+    let mut address = bound.local_addr;
+    if address.ip().is_unspecified() {
+        let loopback: std::net::IpAddr = match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(loopback);
+    }
+    format!("https://{address}")
+}
+
+fn register(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+    let options = process::beat_options(settings, pool);
+    let (group, shutdown) = (tasks.clone(), tasks.shutdown_token());
+    tasks.spawn_essential("registration", async move {
+        if let Err(error) = keep_registered(&group, options, &shutdown, || {}).await {
+            tracing::error!(event = "not_registered", %error);
+        }
+    });
+}
+
+fn announce(settings: &Settings, tasks: &Tasks, bound: Bound, url: String) {
+    let (group, name) = (tasks.clone(), settings.worker.name.clone());
+    tasks.spawn("announce", async move {
+        if bound.ready(&group).await {
+            let listen = bound.local_addr.to_string();
+            ready(&Ready {
+                role: "api",
+                name: &name,
+                url: Some(&url),
+                listen: Some(&listen),
+                version: Some(process::VERSION),
+                ..Ready::default()
+            });
+        }
+    });
+}

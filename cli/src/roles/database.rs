@@ -1,0 +1,115 @@
+//! Connecting, and bringing the schema to this build.
+
+use certmill_pg::{ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of};
+use certmill_service::bootstrap;
+use certmill_settings::{DatabaseTls, Role, Secret, Settings};
+
+use super::key_files::{self, Keyrings};
+use super::refusal;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The two logins of a database.
+pub(super) struct Urls {
+    /// The application's.
+    pub app: Secret,
+    /// The owner's, for migrations.
+    pub owner: Secret,
+}
+
+/// The logins that the settings name.
+pub(super) fn urls(settings: &Settings) -> Result<Urls, Failure> {
+    let app = settings.database.url.clone();
+    let owner = settings.database.migrate_url.clone();
+    match (app, owner) {
+        (Some(app), Some(owner)) => Ok(Urls { app, owner }),
+        _ => Err(Failure::new(
+            Exit::Config,
+            "database_url",
+            "settings",
+            "is not set",
+            "set CERTMILL_DATABASE_URL_FILE, or run `certmill up`, which brings a database of its own",
+        )),
+    }
+}
+
+/// The application's pool, sized for `role`.
+pub(super) async fn app_pool(settings: &Settings, role: Role, app: &Secret) -> Result<Pool, Failure> {
+    let options = options(settings, role).max_connections(settings.max_connections(role));
+    connect(app, options).await.map_err(refusal::database)
+}
+
+/// A small pool of the owner's, for migrations and seeding.
+pub(super) async fn owner_pool(settings: &Settings, owner: &Secret) -> Result<Pool, Failure> {
+    connect(owner, options(settings, Role::Migrate).max_connections(3)).await.map_err(refusal::database)
+}
+
+fn options(settings: &Settings, role: Role) -> ConnectOptions {
+    let mut options = ConnectOptions::new(role.as_str());
+    options.tls = match settings.database.tls {
+        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
+        DatabaseTls::Require => TlsRule::Require,
+        DatabaseTls::Disable => TlsRule::Off,
+    };
+    options
+}
+
+/// Migrates and seeds. Key files are made where `make_key_files` says so and nothing is sealed
+/// yet; without them an empty database is refused before anything is written.
+pub(super) async fn prepare(
+    settings: &Settings,
+    urls: &Urls,
+    make_key_files: bool,
+) -> Result<Keyrings, Failure> {
+    let owner = owner_pool(settings, &urls.owner).await?;
+    let before = schema_state(&owner).await.map_err(refusal::database)?;
+    if matches!(before, SchemaState::Empty) && !make_key_files && !key_files::are_there(settings) {
+        return Err(Failure::new(
+            Exit::Config,
+            "key-encryption files",
+            &settings.ca_kek_file.display().to_string(),
+            "the database is empty and there are no key files to seal its CA with",
+            "run `certmill migrate --init` once, or copy ca.kek and app.kek here",
+        ));
+    }
+    if !matches!(before, SchemaState::Equal) {
+        tracing::info!(event = "migrating", "bringing the schema to this build");
+    }
+    let app_user = user_of(&urls.app).map_err(refusal::database)?;
+    migrate(&owner, &app_user, &|step| tracing::info!(event = "migration", step))
+        .await
+        .map_err(refusal::database)?;
+    let seeded = bootstrap::is_seeded(&owner).await.map_err(refusal::service)?;
+    let keyrings = if make_key_files && !seeded {
+        key_files::make_missing(settings)?
+    } else {
+        key_files::load_both(settings)?
+    };
+    bootstrap::seed(&owner, &keyrings.ca, &keyrings.app).await.map_err(refusal::service)?;
+    owner.close().await;
+    Ok(keyrings)
+}
+
+/// The pool of a role that may migrate at boot; the schema is then exactly this build's.
+pub(super) async fn pool_with_schema(settings: &Settings) -> Result<Pool, Failure> {
+    let urls = urls(settings)?;
+    let pool = app_pool(settings, settings.role, &urls.app).await?;
+    let state = schema_state(&pool).await.map_err(refusal::database)?;
+    let ready = matches!(state, SchemaState::Equal)
+        && bootstrap::is_seeded(&pool).await.map_err(refusal::service)?;
+    if ready {
+        return Ok(pool);
+    }
+    if settings.migrate_at_boot && matches!(state, SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Equal) {
+        prepare(settings, &urls, false).await?;
+        return Ok(pool);
+    }
+    state.require_equal().map_err(refusal::database)?;
+    Err(Failure::new(
+        Exit::Config,
+        "database",
+        "database_url",
+        "the schema is there, but its first rows are not",
+        "run `certmill migrate --init`",
+    ))
+}

@@ -1,0 +1,90 @@
+//! What every long-running role does: signals, hints, an orderly end.
+
+use std::time::Duration;
+
+use certmill_pg::Pool;
+use certmill_queue::process::NewProcess;
+use certmill_queue::{BeatOptions, Hinter, Wake};
+use certmill_service::{Context, Policy};
+use certmill_settings::{Settings, Wake as WakeBy};
+use certmill_tasks::{Shutdown, Tasks};
+use certmill_crypto::seal::Keyring;
+use std::sync::Arc;
+
+use super::refusal;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The version of this build.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The name of this host, as the kernel has it.
+pub(super) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// A group of tasks that ends with SIGTERM and SIGINT.
+pub(super) fn tasks() -> Result<Tasks, Failure> {
+    let tasks = Tasks::new(Shutdown::new());
+    tasks.shutdown_on_signals().map_err(|why| refusal::system("signals", &why))?;
+    Ok(tasks)
+}
+
+/// Hints go out, unless the settings say that polling is enough.
+pub(super) fn hinter(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Hinter {
+    match settings.wake {
+        WakeBy::Notify => Hinter::start(tasks, (*pool.connect_options()).clone()),
+        WakeBy::Poll => Hinter::none(),
+    }
+}
+
+/// Hints come in, unless the settings say that polling is enough.
+pub(super) fn wake(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Wake {
+    match settings.wake {
+        WakeBy::Notify => Wake::listen(tasks, (*pool.connect_options()).clone()),
+        WakeBy::Poll => Wake::polling_only(),
+    }
+}
+
+/// The service's handles.
+pub(super) fn context(
+    settings: &Settings,
+    pool: Pool,
+    hinter: Hinter,
+    app_keys: Option<Arc<Keyring>>,
+) -> Context {
+    Context {
+        pool,
+        hinter,
+        app_keys,
+        policy: Policy {
+            process_lease: time::Duration::try_from(settings.process.lease).unwrap_or(time::Duration::MAX),
+            acknowledge_sealed_keys: settings.acknowledge_sealed_keys,
+        },
+    }
+}
+
+/// How a process that claims nothing stays in the list of processes.
+pub(super) fn beat_options(settings: &Settings, pool: &Pool) -> BeatOptions {
+    BeatOptions {
+        connect: (*pool.connect_options()).clone(),
+        every: settings.process.beat,
+        process: NewProcess {
+            role: settings.role.as_str().into(),
+            label: settings.worker.name.clone(),
+            version: VERSION.into(),
+            queues: Vec::new(),
+            lease: settings.process.lease,
+        },
+    }
+}
+
+/// Waits for the shutdown, gives the tasks their grace, closes the pool.
+pub(super) async fn end(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Exit {
+    tasks.shutdown_token().requested().await;
+    let drained = tasks.shutdown(settings.shutdown_grace).await;
+    // A connection that a dropped task still holds must not keep the process alive.
+    let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
+    tracing::info!(event = "stopped", drained);
+    if tasks.failed().is_some() { Exit::Failed } else { Exit::Ok }
+}

@@ -1,0 +1,32 @@
+//! Refusals of the crates below, in the words and exit codes of the command line.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// A refusal of the database or its schema: settings or set-up are wrong, or it is not there.
+pub(super) fn database(error: certmill_pg::Error) -> Failure {
+    match error {
+        certmill_pg::Error::Unavailable(_) => Failure::new(
+            Exit::Unreachable,
+            "database",
+            "database_url",
+            &error.to_string(),
+            "start Postgres, or name another one",
+        ),
+        other => Failure::new(Exit::Config, "database", "database_url", &other.to_string(), ""),
+    }
+}
+
+/// A refusal of the service while a role starts.
+pub(super) fn service(error: certmill_service::Error) -> Failure {
+    let exit = match &error {
+        certmill_service::Error::Misconfigured(_) => Exit::Config,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, "start", "service", &error.to_string(), "")
+}
+
+/// The system gave no thread, no signal handler, no file.
+pub(super) fn system(what: &str, error: &impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, what, "system", &error.to_string(), "")
+}

@@ -1,0 +1,82 @@
+//! The role `worker`: claims and runs jobs.
+
+use std::sync::Arc;
+
+use certmill_crypto::seal::Keyring;
+use certmill_pg::Pool;
+use certmill_queue::Hinter;
+use certmill_settings::Settings;
+use certmill_tasks::Tasks;
+use certmill_telemetry::{Ready, ready};
+use certmill_worker::{Failpoints, Options};
+
+use super::{database, key_files, process};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Runs a worker alone.
+pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
+    let ca_keys = key_files::load_optional(&settings.ca_kek_file)?;
+    let pool = database::pool_with_schema(&settings).await?;
+    if let Some(keys) = &ca_keys {
+        key_files::require_known(&pool, "ca", keys).await?;
+    }
+    let tasks = process::tasks()?;
+    let hinter = process::hinter(&settings, &tasks, &pool);
+    start(&settings, &tasks, &pool, hinter, ca_keys, true);
+    Ok(process::end(&settings, &tasks, &pool).await)
+}
+
+/// Starts the worker as a task of the group; `alone` says whether it announces itself.
+pub(super) fn start(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+    hinter: Hinter,
+    ca_keys: Option<Arc<Keyring>>,
+    alone: bool,
+) {
+    let options = options(settings, tasks, pool, hinter, ca_keys);
+    let (group, label, queues) = (tasks.clone(), options.label.clone(), options.queues.join(","));
+    let announce = move || {
+        if alone {
+            let version = Some(process::VERSION);
+            ready(&Ready { role: "worker", name: &label, queues: Some(&queues), version, ..Ready::default() });
+        }
+    };
+    tasks.spawn_essential("worker", async move {
+        if let Err(error) = certmill_worker::run(options, &group, announce).await {
+            tracing::error!(event = "worker_failed", %error);
+        }
+    });
+}
+
+fn options(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+    hinter: Hinter,
+    ca_keys: Option<Arc<Keyring>>,
+) -> Options {
+    Options {
+        pool: pool.clone(),
+        label: settings.worker.name.clone(),
+        version: process::VERSION.into(),
+        queues: settings.worker.queues.clone(),
+        concurrency: usize::try_from(settings.worker.concurrency).unwrap_or(usize::MAX),
+        lease: settings.process.lease,
+        beat: settings.process.beat,
+        rescue: settings.process.rescue,
+        deadline: settings.job_deadline,
+        grace: settings.shutdown_grace,
+        poll: settings.poll,
+        wake: process::wake(settings, tasks, pool),
+        hinter,
+        ca_keys,
+        failpoints: Failpoints {
+            finish_delay_max: settings.failpoints.finish_delay_max,
+            finish_delay_share: settings.failpoints.finish_delay_share,
+            unfenced_finish: settings.failpoints.unfenced_finish,
+        },
+    }
+}

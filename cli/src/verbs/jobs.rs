@@ -1,0 +1,89 @@
+//! `certmill jobs`.
+//!
+//! Invariant: a job that is not done is shown with the sentence that says why.
+
+use certmill_wire::{JobFilter, JobView};
+
+use crate::args::{JobsListArgs, JobsVerb};
+use crate::failure::Failure;
+use crate::lookup;
+use crate::output::instant;
+use crate::session::Session;
+
+/// Runs a verb of jobs.
+pub async fn run(verb: JobsVerb, session: &Session) -> Result<(), Failure> {
+    let client = &session.client;
+    let job = match verb {
+        JobsVerb::List(args) => return list(args, session).await,
+        JobsVerb::Show(args) => lookup::job(client, &args.job).await?,
+        JobsVerb::Retry(args) => {
+            let id = lookup::job(client, &args.job).await?.id;
+            let retried = client.retry_job(&id).await;
+            retried.map_err(|error| Failure::of_call(&format!("job {id}"), &error))?
+        }
+        JobsVerb::Cancel(args) => {
+            let id = lookup::job(client, &args.job).await?.id;
+            let cancelled = client.cancel_job(&id).await;
+            cancelled.map_err(|error| Failure::of_call(&format!("job {id}"), &error))?
+        }
+    };
+    show(&job, session)
+}
+
+async fn list(args: JobsListArgs, session: &Session) -> Result<(), Failure> {
+    let filter = JobFilter {
+        state: args.state,
+        kind: args.kind,
+        queue: args.queue,
+        paging: args.page.paging(),
+    };
+    let jobs = session.client.jobs(&filter).await;
+    let jobs = jobs.map_err(|error| Failure::of_call("jobs", &error))?;
+    let output = &session.output;
+    if output.is_json() {
+        return output.json(&jobs);
+    }
+    let rows: Vec<Vec<String>> = jobs.data.iter().map(row).collect();
+    let header = ["ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITING ON"];
+    output.rows(&header, &rows)?;
+    output.note_next(jobs.next_cursor.as_deref());
+    Ok(())
+}
+
+fn row(job: &JobView) -> Vec<String> {
+    vec![
+        job.id.clone(),
+        job.kind.clone(),
+        job.queue.clone(),
+        job.state.clone(),
+        attempts(job),
+        instant(job.created_at),
+        job.waiting_on.as_ref().map(|on| on.sentence.clone()).unwrap_or_default(),
+    ]
+}
+
+fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
+    if session.output.is_json() {
+        return session.output.json(job);
+    }
+    let waiting_on = job.waiting_on.as_ref();
+    session.output.fields(&[
+        ("id", job.id.clone()),
+        ("kind", job.kind.clone()),
+        ("about", job.object.clone().unwrap_or_default()),
+        ("queue", job.queue.clone()),
+        ("state", job.state.clone()),
+        ("attempt", attempts(job)),
+        ("created", instant(job.created_at)),
+        ("not before", instant(job.run_at)),
+        ("finished", job.finished_at.map(instant).unwrap_or_default()),
+        ("waiting on", waiting_on.map(|on| on.sentence.clone()).unwrap_or_default()),
+        ("until", waiting_on.and_then(|on| on.until).map(instant).unwrap_or_default()),
+        ("last error", job.last_error.clone().unwrap_or_default()),
+        ("trace", job.trace_id.clone().unwrap_or_default()),
+    ])
+}
+
+fn attempts(job: &JobView) -> String {
+    format!("{} of {}", job.attempt, job.max_attempts)
+}

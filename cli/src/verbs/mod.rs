@@ -1,0 +1,31 @@
+//! The client verbs, one module a noun.
+//!
+//! Invariant: a verb talks to the API only, never to the database.
+
+mod certs;
+mod issuers;
+mod jobs;
+mod profiles;
+mod status;
+
+use certmill_settings::Env;
+
+use crate::args::{Command, Global, IssuersVerb};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Runs a client verb; a role is none and does nothing here.
+///
+/// # Errors
+/// The verb's.
+pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Failure> {
+    let session = Session::open(global, env)?;
+    match command {
+        Command::Certs(verb) => certs::run(verb, &session).await,
+        Command::Jobs(verb) => jobs::run(verb, &session).await,
+        Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
+        Command::Profiles(verb) => profiles::run(verb, &session).await,
+        Command::Status => status::run(&session).await,
+        Command::Role(_) => Ok(()),
+    }
+}

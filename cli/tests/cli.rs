@@ -1,0 +1,174 @@
+//! The built binary where no server is needed: usage, refusals, exit codes, quiet ends.
+//!
+//! Invariant: each run sees only the variables that the test names.
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "the binary under test is a process")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+struct Bench {
+    home: TempDir,
+    vars: Vec<(&'static str, String)>,
+}
+
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), vars: Vec::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.vars.push((name, value.into()));
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certmill"));
+        command.args(args).env_clear().current_dir(self.home.path()).stdin(Stdio::null());
+        command.env("HOME", self.home.path()).envs(self.vars.iter().map(|(k, v)| (k, v)));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        ended(self.command(args).output().unwrap())
+    }
+
+    /// A data folder with a key and the address of a port where nobody listens.
+    fn folder(&self, key_mode: u32) -> String {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let dir = self.home.path().join("data");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("url"), format!("https://{closed}\n")).unwrap();
+        write_key(&dir.join("admin.key"), key_mode);
+        dir.display().to_string()
+    }
+}
+
+fn write_key(path: &Path, mode: u32) {
+    fs::write(path, "canary-key\n").unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn ended(output: Output) -> Ended {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(!stderr.contains("panicked") && !stderr.contains("canary"), "{stderr}");
+    Ended { code: output.status.code(), stdout, stderr }
+}
+
+#[test]
+fn usage_errors_send_nothing_and_exit_with_2() {
+    let bench = Bench::new();
+    for (line, words) in [
+        ("certs list --limit -1", "--limit must be 1..500"),
+        ("certs renew", "Usage: certmill certs renew"),
+        ("certs add *.com", "wildcard"),
+        ("certs ad x", "add"),
+        ("profiles add p --lifetime 47", "47d"),
+        ("certs list --api-key canary-key", "CERTMILL_API_KEY_FILE"),
+        ("up --url https://h", "--url"),
+        ("up --database-url postgres://u:canary@h/c", "CERTMILL_DATABASE_URL_FILE"),
+        ("worker --set migrate_url=postgres://u:canary@h/c", "PGPASSFILE"),
+        ("", "Usage"),
+    ] {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let end = bench.run(&args);
+        assert_eq!(end.code, Some(2), "{line}: {}", end.stderr);
+        assert!(end.stderr.contains(words) && end.stdout.is_empty(), "{line}: {}", end.stderr);
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let bench = Bench::new();
+    for args in [&["--help"][..], &["certs", "add", "--help"], &["--version"]] {
+        let end = bench.run(args);
+        assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+        assert!(end.stdout.contains("certmill"), "{}", end.stdout);
+    }
+}
+
+#[test]
+fn bad_settings_come_all_at_once_with_3() {
+    let bench = Bench::new().with("CERTMILL_POLL_MS", "soon");
+    let file = bench.home.path().join("c.toml");
+    fs::write(&file, "databse_url = 'postgres://u:canary@h/c'\nwake = 'maybe'\n").unwrap();
+    let end = bench.run(&["worker", "--config", file.to_str().unwrap()]);
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("did you mean `database_url`"), "{}", end.stderr);
+    let errors = end.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert!(errors >= 3, "{}", end.stderr);
+}
+
+#[test]
+fn a_client_without_a_server_says_what_to_do() {
+    let end = Bench::new().run(&["certs", "list", "--data-dir", "nowhere"]);
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.starts_with("error: API key (nowhere/admin.key): "), "{}", end.stderr);
+    assert!(end.stderr.contains("certmill up"), "{}", end.stderr);
+}
+
+#[test]
+fn plain_http_and_lax_keys_are_refused_with_3() {
+    let bench = Bench::new();
+    let data = bench.folder(0o644);
+    let end = bench.run(&["--data-dir", &data, "certs", "list", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("plain HTTP is refused; use https://"), "{}", end.stderr);
+    assert!(end.stderr.contains("mode is 0644, must be 0600 or stricter"), "{}", end.stderr);
+}
+
+#[test]
+fn a_key_with_a_control_character_is_named_by_its_variable() {
+    let end = Bench::new().with("CERTMILL_API_KEY", "canary\tkey").run(&["status"]);
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    assert!(end.stderr.contains("CERTMILL_API_KEY"), "{}", end.stderr);
+}
+
+#[test]
+fn a_silent_address_is_10_and_leaves_no_key_behind() {
+    let bench = Bench::new();
+    let data = bench.folder(0o600);
+    let end = bench.run(&["certs", "add", "shop.example.com", "--data-dir", &data]);
+    assert_eq!(end.code, Some(10), "{}", end.stderr);
+    assert!(end.stderr.contains("cannot be reached") && end.stdout.is_empty(), "{}", end.stderr);
+    assert!(!bench.home.path().join("shop.example.com.key").exists());
+}
+
+#[test]
+fn the_environment_names_a_server() {
+    let bench = Bench::new();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    write_key(&bench.home.path().join("k"), 0o600);
+    let bench = bench
+        .with("CERTMILL_URL", format!("https://{closed}/api/v1/"))
+        .with("CERTMILL_API_KEY_FILE", "k");
+    let end = bench.run(&["jobs", "list"]);
+    assert_eq!(end.code, Some(10), "{}", end.stderr);
+    assert!(end.stderr.contains(&format!("(https://{closed})")), "{}", end.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let bench = Bench::new();
+    let mut child = bench
+        .command(&["certs", "add", "--help"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let end = ended(child.wait_with_output().unwrap());
+    assert!(matches!(end.code, Some(0) | Some(141)), "{:?}", end.code);
+    assert_eq!(end.stderr, "");
+}

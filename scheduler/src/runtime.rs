@@ -1,0 +1,66 @@
+//! One scheduler process: registers, beats, campaigns.
+
+use crate::registry::Periods;
+use crate::term;
+use certmill_coordination::{CampaignOptions, campaign};
+use certmill_pg::Pool;
+use certmill_queue::process::NewProcess;
+use certmill_queue::{BeatOptions, Error, Hinter, keep_registered};
+use certmill_tasks::Tasks;
+use std::time::Duration;
+
+/// The name of the leadership.
+const LEADERSHIP: &str = "scheduler";
+
+/// What a scheduler runs with.
+#[derive(Clone)]
+pub struct Options {
+    /// The application's pool.
+    pub pool: Pool,
+    /// Its name in the list of processes.
+    pub label: String,
+    /// Version of this build.
+    pub version: String,
+    /// Silence after which this process counts as dead.
+    pub lease: Duration,
+    /// Period of its beats.
+    pub beat: Duration,
+    /// Lease of the leadership.
+    pub leader_lease: Duration,
+    /// Distances of slots.
+    pub periods: Periods,
+    /// Wakes workers after a tick.
+    pub hinter: Hinter,
+}
+
+/// Campaigns until the shutdown; resigns within a second then. `ready` is called once, when the
+/// process is registered.
+///
+/// # Errors
+/// Only if the system gives no thread for the beats.
+pub async fn run(options: Options, tasks: &Tasks, ready: impl FnOnce() + Send) -> Result<(), Error> {
+    let shutdown = tasks.shutdown_token();
+    let beats = keep_registered(tasks, beat_options(&options), &shutdown, ready);
+    let campaigning = campaign(
+        &options.pool,
+        CampaignOptions::new(LEADERSHIP, options.label.clone(), options.leader_lease),
+        shutdown.clone(),
+        |term| term::lead(options.pool.clone(), options.hinter.clone(), options.periods, term),
+    );
+    let ((), registered) = tokio::join!(campaigning, beats);
+    registered
+}
+
+fn beat_options(options: &Options) -> BeatOptions {
+    BeatOptions {
+        connect: (*options.pool.connect_options()).clone(),
+        every: options.beat,
+        process: NewProcess {
+            role: "scheduler".into(),
+            label: options.label.clone(),
+            version: options.version.clone(),
+            queues: Vec::new(),
+            lease: options.lease,
+        },
+    }
+}

@@ -1,0 +1,56 @@
+//! Connected issuers of this process, kept while their settings stay the same.
+
+use certmill_crypto::seal::Keyring;
+use certmill_domain::ids::IssuerId;
+use certmill_issuers::connect;
+use certmill_pg::Pool;
+use certmill_service::bootstrap::open_ca_key;
+use certmill_spi::{Deps, Fault, Issuer as Connected};
+use certmill_store::issuer::Issuer;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The issuers that were connected so far.
+pub(crate) struct Issuers {
+    pool: Pool,
+    ca_keys: Option<Arc<Keyring>>,
+    connected: Mutex<HashMap<IssuerId, Kept>>,
+}
+
+struct Kept {
+    config: serde_json::Value,
+    issuer: Arc<dyn Connected>,
+}
+
+impl Issuers {
+    pub(crate) fn new(pool: Pool, ca_keys: Option<Arc<Keyring>>) -> Self {
+        Self { pool, ca_keys, connected: Mutex::new(HashMap::new()) }
+    }
+
+    /// The connected issuer of a row.
+    ///
+    /// # Errors
+    /// A fault of class `Misconfigured` where its settings or its key do not fit.
+    pub(crate) async fn connect(&self, row: &Issuer) -> Result<Arc<dyn Connected>, Fault> {
+        let mut connected = self.connected.lock().await;
+        if let Some(kept) = connected.get(&row.id).filter(|kept| kept.config == row.config) {
+            return Ok(Arc::clone(&kept.issuer));
+        }
+        let ca_key = match (row.ca_key_id, &self.ca_keys) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(Fault::misconfigured("ca_kek_missing", "this worker has no ca.kek file"));
+            }
+            (Some(id), Some(keys)) => Some(
+                open_ca_key(&self.pool, keys, id)
+                    .await
+                    .map_err(|why| Fault::retry("ca_key_not_opened", why.to_string()))?,
+            ),
+        };
+        let issuer: Arc<dyn Connected> =
+            connect(&row.kind, &row.config, Deps { ca_key })?.into();
+        connected.insert(row.id, Kept { config: row.config.clone(), issuer: Arc::clone(&issuer) });
+        Ok(issuer)
+    }
+}

@@ -1,0 +1,24 @@
+//! The kind `partition_care`: partitions for the days to come, and away with those past retention.
+
+use super::Tools;
+use crate::outcome::Outcome;
+use certmill_queue::maintenance;
+use certmill_service::{Error, forget_old_idempotency_keys};
+
+/// Partitions are made this far ahead.
+const DAYS_AHEAD: i32 = 7;
+/// Completed jobs are kept this long.
+const KEEP_COMPLETED_DAYS: i32 = 14;
+/// Discarded and cancelled jobs are kept this long.
+const KEEP_ENDED_DAYS: i32 = 90;
+
+/// Runs once.
+pub(super) async fn run(tools: &Tools) -> Result<Outcome, Error> {
+    let mut conn = tools.pool.acquire().await.map_err(|why| Error::Store(why.into()))?;
+    let (made, dropped) =
+        maintenance::partition_care(&mut conn, DAYS_AHEAD, KEEP_COMPLETED_DAYS, KEEP_ENDED_DAYS).await?;
+    drop(conn);
+    let forgotten = forget_old_idempotency_keys(&tools.pool).await?;
+    let result = serde_json::json!({ "made": made, "dropped": dropped, "idempotency_keys": forgotten });
+    Ok(Outcome::Complete { effect: serde_json::Value::Null, result })
+}

@@ -1,0 +1,39 @@
+//! Looks for processes whose lease has run out and hands their jobs out again.
+
+use certmill_pg::Pool;
+use certmill_queue::{Error, ProcessId, rescue};
+use certmill_tasks::{JitterPercent, JitteredTicker, Shutdown};
+use std::time::Duration;
+
+/// Most jobs that one statement hands back.
+const STEP_MAX: i32 = 500;
+
+/// Rescues every `period` until the shutdown. The statements guard themselves: a process that was
+/// not steady for a whole lease declares nobody dead.
+pub(crate) async fn run(pool: Pool, me: ProcessId, period: Duration, shutdown: Shutdown) {
+    let mut ticker = JitteredTicker::new(period, JitterPercent::default());
+    while shutdown.cut_short(ticker.tick()).await.flatten().is_some() {
+        if let Err(error) = once(&pool, me).await {
+            tracing::warn!(event = "rescue_failed", %error);
+        }
+    }
+}
+
+async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
+    let mut conn = pool.acquire().await?;
+    for dead in rescue::mark_dead(&mut conn, me).await? {
+        tracing::warn!(event = "process_declared_dead", process = dead.0);
+    }
+    loop {
+        let rescued = rescue::rescue(&mut conn, me, STEP_MAX).await?;
+        if rescued.total() == 0 {
+            return Ok(());
+        }
+        tracing::warn!(
+            event = "jobs_rescued",
+            returned = rescued.returned.len(),
+            discarded = rescued.discarded.len(),
+            cancelled = rescued.cancelled.len(),
+        );
+    }
+}

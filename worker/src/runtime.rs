@@ -1,0 +1,156 @@
+//! One worker process: registers, beats, claims, runs; registers anew when its lease was lost.
+
+use crate::failpoint::Failpoints;
+use crate::issuers::Issuers;
+use crate::kinds::{self, Tools};
+use crate::{rescue, settle};
+use certmill_crypto::seal::Keyring;
+use certmill_pg::Pool;
+use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
+use certmill_queue::process::NewProcess;
+use certmill_queue::{
+    Beat, BeatOptions, ClaimedJob, Error, Finisher, FinisherOptions, Hinter, Standing, Wake,
+};
+use certmill_service::effects::Registry;
+use certmill_tasks::{Backoff, Shutdown, Tasks};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a worker runs with.
+#[derive(Clone)]
+pub struct Options {
+    /// The application's pool.
+    pub pool: Pool,
+    /// Its name in the list of processes.
+    pub label: String,
+    /// Version of this build.
+    pub version: String,
+    /// Lanes by name or glob; none means all.
+    pub queues: Vec<String>,
+    /// Jobs at once.
+    pub concurrency: usize,
+    /// Silence after which this process counts as dead.
+    pub lease: Duration,
+    /// Period of its beats.
+    pub beat: Duration,
+    /// Period of the search for lost jobs.
+    pub rescue: Duration,
+    /// A handler that runs longer is taken away.
+    pub deadline: Duration,
+    /// Time to drain.
+    pub grace: Duration,
+    /// Period of the poll.
+    pub poll: Duration,
+    /// Hints that jobs are there.
+    pub wake: Wake,
+    /// Sends such hints for what sweeps enqueue.
+    pub hinter: Hinter,
+    /// The ca KEK, where this process has it; without it, lanes that sign are left alone.
+    pub ca_keys: Option<Arc<Keyring>>,
+    /// Faults on purpose.
+    pub failpoints: Failpoints,
+}
+
+/// Between tries to register.
+const REGISTER: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+
+/// Works until the shutdown. `ready` is called once, when the process is registered.
+///
+/// # Errors
+/// Only if the system gives no thread for the beats.
+pub async fn run(
+    options: Options,
+    tasks: &Tasks,
+    ready: impl FnOnce() + Send,
+) -> Result<(), Error> {
+    let shutdown = tasks.shutdown_token();
+    let tools = Arc::new(Tools {
+        pool: options.pool.clone(),
+        hinter: options.hinter.clone(),
+        issuers: Issuers::new(options.pool.clone(), options.ca_keys.clone()),
+    });
+    let mut ready = Some(ready);
+    let mut failures = 0;
+    while !shutdown.is_requested() {
+        let beat = match Beat::start(tasks, beat_options(&options)).await {
+            Ok(beat) => beat,
+            Err(error @ Error::Thread(_)) => return Err(error),
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(event = "not_registered", %error);
+                let pause = REGISTER.delay(failures, &mut rand::rng());
+                shutdown.cut_short(tokio::time::sleep(pause)).await;
+                continue;
+            }
+        };
+        failures = 0;
+        if let Some(ready) = ready.take() {
+            ready();
+        }
+        incarnation(&options, tasks, &tools, beat, &shutdown).await;
+    }
+    Ok(())
+}
+
+/// Works under one registration, until it is lost or the shutdown.
+async fn incarnation(
+    options: &Options,
+    tasks: &Tasks,
+    tools: &Arc<Tools>,
+    beat: Beat,
+    shutdown: &Shutdown,
+) {
+    let me = beat.process_id();
+    let finisher = Finisher::start(
+        tasks,
+        options.pool.clone(),
+        Registry,
+        FinisherOptions { unfenced: options.failpoints.unfenced_finish, ..FinisherOptions::default() },
+    );
+    let source = JobSource::new(SourceOptions {
+        pool: options.pool.clone(),
+        process_id: me,
+        patterns: options.queues.clone(),
+        holds_key: options.ca_keys.is_some(),
+        deadline: options.deadline + Duration::from_secs(30),
+        wake: options.wake.clone(),
+        poll: options.poll,
+    });
+    let run_options = RunOptions {
+        name: options.label.clone(),
+        concurrency: options.concurrency,
+        timeout: options.deadline,
+        grace: options.grace,
+    };
+    let (tools, failpoints) = (Arc::clone(tools), options.failpoints);
+    let handler = move |job: ClaimedJob| {
+        let (tools, finisher) = (Arc::clone(&tools), finisher.clone());
+        async move {
+            let outcome = kinds::run(&tools, &job).await;
+            settle::settle(&tools, &finisher, &failpoints, job, outcome).await;
+        }
+    };
+    let mut standing = beat.standing();
+    let lost = standing.wait_for(|standing| *standing != Standing::Held);
+    tokio::select! {
+        () = run_worker(run_options, source, handler, shutdown.clone()) => {}
+        _ = lost => tracing::warn!(event = "lease_lost", process = me.0, "work dropped; registering anew"),
+        () = rescue::run(options.pool.clone(), me, options.rescue, Shutdown::new()) => {}
+    }
+    let left = beat.resign().await;
+    tracing::info!(event = "process_resigned", process = me.0, left);
+}
+
+fn beat_options(options: &Options) -> BeatOptions {
+    BeatOptions {
+        connect: (*options.pool.connect_options()).clone(),
+        every: options.beat,
+        process: NewProcess {
+            role: "worker".into(),
+            label: options.label.clone(),
+            version: options.version.clone(),
+            queues: options.queues.clone(),
+            lease: options.lease,
+        },
+    }
+}

@@ -1,0 +1,94 @@
+//! Settles what an attempt ended in, under the job's fence.
+
+use crate::failpoint::Failpoints;
+use crate::kinds::Tools;
+use crate::outcome::{Failed, Outcome};
+use certmill_queue::finish::snooze;
+use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Until, Verdict};
+use certmill_service::Error;
+use certmill_service::effects::settle_failure;
+use certmill_service::issuing::Fault;
+use certmill_tasks::{Backoff, backoff};
+use std::time::Duration;
+
+/// While the database does not answer; the lease runs out before the policy does.
+const PATIENCE: Backoff =
+    Backoff::new(Duration::from_millis(200), Duration::from_secs(2)).with_attempts(8);
+
+/// Writes the outcome; a lost lease writes nothing and is logged.
+pub(crate) async fn settle(
+    tools: &Tools,
+    finisher: &Finisher,
+    failpoints: &Failpoints,
+    job: ClaimedJob,
+    outcome: Outcome,
+) {
+    let id = job.lease.job_id;
+    match outcome {
+        Outcome::Complete { effect, result } => {
+            failpoints.before_finish().await;
+            complete(finisher, job, effect, result).await;
+        }
+        Outcome::Snooze { after, code } => {
+            log_lost(id, repeated(|| snooze_once(tools, &job, after, code)).await);
+        }
+        Outcome::Fail(failed) => {
+            tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
+            log_lost(id, repeated(|| fail_once(tools, &job, &failed)).await);
+        }
+        Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
+    }
+}
+
+async fn complete(finisher: &Finisher, job: ClaimedJob, effect: serde_json::Value, result: serde_json::Value) {
+    let id = job.lease.job_id;
+    let finished = Finished {
+        lease: job.lease,
+        kind: job.kind,
+        team_id: job.team_id,
+        attempt: job.attempt,
+        effect,
+        result,
+    };
+    match finisher.finish(finished).await {
+        Verdict::Accepted => tracing::debug!(event = "job_completed", job = %id),
+        Verdict::LeaseLost => tracing::warn!(event = "fence_refused", job = %id),
+        Verdict::Failed(why) => tracing::warn!(event = "effect_failed", job = %id, why),
+    }
+}
+
+async fn snooze_once(tools: &Tools, job: &ClaimedJob, after: Duration, code: &str) -> Result<(), Error> {
+    let mut conn = tools.pool.acquire().await.map_err(|why| Error::Store(why.into()))?;
+    snooze(&mut conn, &job.lease, Until::After(after), code).await?;
+    Ok(())
+}
+
+async fn fail_once(tools: &Tools, job: &ClaimedJob, failed: &Failed) -> Result<(), Error> {
+    let failure = Failure {
+        class: failed.class,
+        error: serde_json::json!({ "code": failed.code, "detail": failed.detail }),
+        backoff: failed.backoff,
+        permanent: failed.permanent,
+        waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
+    };
+    let fault = Fault { code: failed.code.clone(), detail: failed.detail.clone() };
+    settle_failure(&tools.pool, job, &failure, &fault).await?;
+    Ok(())
+}
+
+async fn repeated<F, Fut>(op: F) -> Result<(), Error>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    let again = |error: &Error| !matches!(error, Error::LeaseLost);
+    backoff::retry(PATIENCE, op, again, |_, _| {}).await
+}
+
+fn log_lost(job: certmill_domain::ids::JobId, settled: Result<(), Error>) {
+    match settled {
+        Ok(()) => {}
+        Err(Error::LeaseLost) => tracing::warn!(event = "fence_refused", %job),
+        Err(error) => tracing::error!(event = "job_not_settled", %job, %error),
+    }
+}
