@@ -1,7 +1,10 @@
 //! `cargo xtask`: the house rules and the tests, as one program that needs nothing but Rust.
 //! Invariant: a green end means that everything asked for has run and passed.
 #![allow(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
-#![allow(clippy::disallowed_methods, reason = "starting cargo and reading the environment is its job")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "starting cargo and reading the environment is its job"
+)]
 
 mod suites;
 mod tidy;
@@ -12,7 +15,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Checks and tests of the certmill workspace")]
+#[command(
+    name = "cargo xtask",
+    about = "Checks and tests of the certmill workspace"
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

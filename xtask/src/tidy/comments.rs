@@ -14,7 +14,12 @@ pub struct Comment {
 
 /// Comments of a Rust file.
 pub fn of_rust(text: &str) -> Vec<Comment> {
-    let mut scan = Scan { chars: text.chars().collect(), at: 0, line: 1, found: Vec::new() };
+    let mut scan = Scan {
+        chars: text.chars().collect(),
+        at: 0,
+        line: 1,
+        found: Vec::new(),
+    };
     while scan.at < scan.chars.len() {
         scan.step();
     }
@@ -33,7 +38,11 @@ pub fn of_marked(text: &str, mark: &str) -> Vec<Comment> {
         };
         if let Some(start) = start {
             let text = line[start..].trim_start_matches(mark).trim().to_owned();
-            found.push(Comment { line: index + 1, text, doc: false });
+            found.push(Comment {
+                line: index + 1,
+                text,
+                doc: false,
+            });
         }
     }
     found
@@ -101,8 +110,11 @@ impl Scan {
                 ('*', '/') => depth -= 1,
                 ('\n', _) | ('\0', _) => {
                     let done = std::mem::take(&mut text);
-                    let text = done.trim_matches(['/', '*', '!', ' ']).to_owned();
-                    self.found.push(Comment { line, text, doc });
+                    self.found.push(Comment {
+                        line,
+                        text: inner(&done),
+                        doc,
+                    });
                     line = self.line + 1;
                 }
                 _ => {}
@@ -116,8 +128,11 @@ impl Scan {
                 break;
             }
         }
-        let text = text.trim_matches(['/', '*', '!', ' ']).to_owned();
-        self.found.push(Comment { line, text, doc });
+        self.found.push(Comment {
+            line,
+            text: inner(&text),
+            doc,
+        });
     }
 
     fn string(&mut self) {
@@ -170,12 +185,21 @@ impl Scan {
     }
 }
 
+/// A line of a block comment without its marks.
+fn inner(text: &str) -> String {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '/' | '*' | '!'))
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn texts(source: &str) -> Vec<(usize, String)> {
-        of_rust(source).into_iter().map(|comment| (comment.line, comment.text)).collect()
+        of_rust(source)
+            .into_iter()
+            .map(|comment| (comment.line, comment.text))
+            .collect()
     }
 
     #[test]
@@ -190,19 +214,28 @@ let d: &'static str = "\" // no"; let e = br"// no\"; /* block */ let f = '\''; 
     #[test]
     fn blocks_nest_and_keep_their_lines() {
         let found = texts("/* a\n /* b */\n c */ x // d");
-        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3, 3]);
+        assert_eq!(
+            found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [1, 2, 3, 3]
+        );
         assert_eq!(found[2].1, "c");
     }
 
     #[test]
     fn docstrings_are_told_apart() {
-        let docs: Vec<bool> = of_rust("//! a\n/// b\n// c\n//// d").iter().map(|c| c.doc).collect();
+        let docs: Vec<bool> = of_rust("//! a\n/// b\n// c\n//// d")
+            .iter()
+            .map(|c| c.doc)
+            .collect();
         assert_eq!(docs, [true, true, false, false]);
     }
 
     #[test]
     fn marked_comments_in_sql_and_toml() {
         let found = of_marked("-- one\nselect 1 -- two\nselect '--three'", "--");
-        assert_eq!(found.iter().map(|c| c.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(
+            found.iter().map(|c| c.text.as_str()).collect::<Vec<_>>(),
+            ["one", "two"]
+        );
     }
 }

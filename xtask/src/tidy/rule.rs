@@ -105,11 +105,20 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(rule: Rule, path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self { rule, path: path.to_owned(), line, what: what.into(), warning: false }
+        Self {
+            rule,
+            path: path.to_owned(),
+            line,
+            what: what.into(),
+            warning: false,
+        }
     }
 
     pub fn warning(rule: Rule, path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self { warning: true, ..Self::new(rule, path, line, what) }
+        Self {
+            warning: true,
+            ..Self::new(rule, path, line, what)
+        }
     }
 }
 
@@ -117,6 +126,10 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (_, why, remedy) = RULES[self.rule as usize];
         let mark = if self.warning { "warning: " } else { "" };
-        write!(f, "{mark}{}:{}: {}; {why}; {remedy}", self.path, self.line, self.what)
+        write!(
+            f,
+            "{mark}{}:{}: {}; {why}; {remedy}",
+            self.path, self.line, self.what
+        )
     }
 }

@@ -47,8 +47,9 @@ pub fn parse(text: &str) -> Result<Parsed, (usize, String)> {
     let file = syn::parse_file(text).map_err(fail)?;
     let mut parsed = Parsed::default();
     parsed.visit_file(&file);
-    let tokens: TokenStream =
-        text.parse().map_err(|error: proc_macro2::LexError| (1, error.to_string()))?;
+    let tokens: TokenStream = text
+        .parse()
+        .map_err(|error: proc_macro2::LexError| (1, error.to_string()))?;
     let mut flat = Vec::new();
     flatten(tokens, &mut flat);
     parsed.collect_paths(&flat);
@@ -92,7 +93,11 @@ impl Parsed {
                 path = format!("{path}::{}", flat[at].0);
             }
             if !declared {
-                self.mentions.push(Mention { path, line, test: false });
+                self.mentions.push(Mention {
+                    path,
+                    line,
+                    test: false,
+                });
             }
             at += 1;
         }
@@ -106,7 +111,10 @@ impl Parsed {
         match tree {
             syn::UseTree::Path(path) => self.collect_use(&path.tree, &join(&path.ident)),
             syn::UseTree::Group(group) => {
-                group.items.iter().for_each(|item| self.collect_use(item, prefix));
+                group
+                    .items
+                    .iter()
+                    .for_each(|item| self.collect_use(item, prefix));
             }
             syn::UseTree::Name(name) => self.mention(join(&name.ident), name.ident.span()),
             syn::UseTree::Rename(name) => self.mention(join(&name.ident), name.ident.span()),
@@ -115,7 +123,11 @@ impl Parsed {
     }
 
     fn mention(&mut self, path: String, span: Span) {
-        self.mentions.push(Mention { path, line: span.start().line, test: false });
+        self.mentions.push(Mention {
+            path,
+            line: span.start().line,
+            test: false,
+        });
     }
 
     fn function(&mut self, sig: &syn::Signature, block: &syn::Block) {
@@ -133,9 +145,15 @@ impl Parsed {
     fn mark_tests(&mut self) {
         let tests = std::mem::take(&mut self.tests);
         let inside = |line: usize| tests.iter().any(|(from, to)| (*from..=*to).contains(&line));
-        self.functions.iter_mut().for_each(|item| item.test = inside(item.line));
-        self.mentions.iter_mut().for_each(|item| item.test = inside(item.line));
-        self.attributes.iter_mut().for_each(|item| item.test = inside(item.line));
+        self.functions
+            .iter_mut()
+            .for_each(|item| item.test = inside(item.line));
+        self.mentions
+            .iter_mut()
+            .for_each(|item| item.test = inside(item.line));
+        self.attributes
+            .iter_mut()
+            .for_each(|item| item.test = inside(item.line));
     }
 
     fn test_item(&mut self, attributes: &[syn::Attribute], span: Span) {
@@ -145,13 +163,18 @@ impl Parsed {
     }
 
     fn named(&mut self, name: &syn::Ident) {
-        self.types.push((name.to_string(), name.span().start().line));
+        self.types
+            .push((name.to_string(), name.span().start().line));
     }
 }
 
-/// `#[test]`, `#[tokio::test]`, `#[cfg(test)]`, `#[cfg(any(test, ..))]`, but not `#[cfg(not(test))]`.
+/// `#[test]`, `#[tokio::test]`, `#[cfg(test)]`, `#[cfg(all(test, ..))]`, but not `#[cfg(not(test))]`.
 fn is_test(attribute: &syn::Attribute) -> bool {
-    let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
+    let last = attribute
+        .path()
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string());
     match last.as_deref() {
         Some("test") => true,
         Some("cfg") => {
@@ -165,10 +188,20 @@ fn is_test(attribute: &syn::Attribute) -> bool {
 fn compact(meta: &syn::Meta) -> String {
     let text = match meta {
         syn::Meta::List(list) => {
-            let name = list.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+            let name = list
+                .path
+                .segments
+                .last()
+                .map(|s| s.ident.to_string())
+                .unwrap_or_default();
             format!("{name}({})", list.tokens)
         }
-        other => other.path().segments.last().map(|s| s.ident.to_string()).unwrap_or_default(),
+        other => other
+            .path()
+            .segments
+            .last()
+            .map(|s| s.ident.to_string())
+            .unwrap_or_default(),
     };
     text.split_whitespace().collect()
 }
@@ -231,7 +264,11 @@ impl<'ast> Visit<'ast> for Parsed {
 
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
         let line = attribute.span().start().line;
-        self.attributes.push(Mention { path: compact(&attribute.meta), line, test: false });
+        self.attributes.push(Mention {
+            path: compact(&attribute.meta),
+            line,
+            test: false,
+        });
     }
 }
 
@@ -243,15 +280,24 @@ mod tests {
     #[test]
     fn functions_are_measured_and_tests_are_marked() {
         let parsed = parse("fn a() {\n}\n#[cfg(test)]\nmod tests {\n fn b() {}\n}\n").unwrap();
-        let seen: Vec<_> =
-            parsed.functions.iter().map(|f| (f.name.as_str(), f.lines, f.test)).collect();
+        let seen: Vec<_> = parsed
+            .functions
+            .iter()
+            .map(|f| (f.name.as_str(), f.lines, f.test))
+            .collect();
         assert_eq!(seen, [("a", 2, false), ("b", 1, true)]);
     }
 
     #[test]
     fn paths_are_seen_in_macros_and_in_use_groups() {
-        let source = "use tokio::{time::{interval as tick}, spawn};\nfn a() { select!{ sqlx::query(x) } }";
-        let paths: Vec<_> = parse(source).unwrap().mentions.into_iter().map(|m| m.path).collect();
+        let source =
+            "use tokio::{time::{interval as tick}, spawn};\nfn a() { select!{ sqlx::query(x) } }";
+        let paths: Vec<_> = parse(source)
+            .unwrap()
+            .mentions
+            .into_iter()
+            .map(|m| m.path)
+            .collect();
         for path in ["tokio::time::interval", "tokio::spawn", "sqlx::query"] {
             assert!(paths.iter().any(|seen| seen == path), "{path} in {paths:?}");
         }

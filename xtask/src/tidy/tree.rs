@@ -25,6 +25,7 @@ impl Text {
             || self.path.starts_with("tests/")
             || self.path.contains("/tests/")
             || self.path.ends_with("/tests.rs")
+            || self.path.ends_with("_tests.rs")
     }
 }
 
@@ -58,13 +59,22 @@ pub fn read(root: &Path) -> Result<Vec<Text>> {
 
 fn tracked(root: &Path) -> Option<Vec<String>> {
     let output = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
         .current_dir(root)
         .output()
         .ok()?;
     let listing = String::from_utf8(output.stdout).ok()?;
-    let paths: Vec<String> =
-        listing.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+    let paths: Vec<String> = listing
+        .split('\0')
+        .filter(|path| !path.is_empty())
+        .map(str::to_owned)
+        .collect();
     (output.status.success() && !paths.is_empty()).then_some(paths)
 }
 
@@ -74,7 +84,11 @@ fn walk(root: &Path, folder: &str) -> Result<Vec<String>> {
     for entry in std::fs::read_dir(&here).with_context(|| format!("cannot list {folder}/"))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let path = if folder.is_empty() {
+            name.clone()
+        } else {
+            format!("{folder}/{name}")
+        };
         if entry.file_type()?.is_dir() {
             if !matches!(name.as_str(), ".git" | "target" | "node_modules") {
                 paths.extend(walk(root, &path)?);

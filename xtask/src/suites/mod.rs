@@ -1,0 +1,242 @@
+//! `cargo xtask test`: runs the suites one after the other and ends with their count.
+//! Invariant: green only when every chosen suite ran at least one test and none failed.
+
+mod needs;
+mod plan;
+mod stream;
+mod table;
+mod tally;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::tidy::{self, Member};
+use plan::{Step, Suite};
+use table::Outcome;
+use tally::Tally;
+
+/// What to run.
+#[derive(clap::Args)]
+pub struct Choice {
+    /// Run the process suite at its full length (10 minutes of faults instead of 90 seconds)
+    #[arg(long)]
+    full: bool,
+    /// Run only this suite (may be repeated)
+    #[arg(long, value_enum, value_name = "SUITE")]
+    only: Vec<Suite>,
+}
+
+/// A suite that takes this many times its budget is ended.
+const HANG_FACTOR: u32 = 3;
+/// Under CI a suite that takes this many times its budget is red.
+const CI_FACTOR: u32 = 2;
+
+/// Everything that stays the same during one run.
+struct Run<'a> {
+    root: &'a Path,
+    full: bool,
+    offline: bool,
+    suites: Vec<Suite>,
+    members: Vec<Member>,
+}
+
+/// Runs what was chosen; true when all of it is green.
+///
+/// # Errors
+/// When the run cannot begin: a tool or a dependency is missing and cannot be fetched.
+pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
+    let suites = plan::chosen(&choice.only);
+    let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
+    println!("certmill tests: {}", names.join(", "));
+    println!(
+        "Postgres for tests: binaries of this machine, else a pinned bundle, fetched once and kept"
+    );
+    needs::install(&suites)?;
+    let offline = fetch(root)?;
+    let members = tidy::members(root)?;
+    let run = Run {
+        root,
+        full: choice.full,
+        offline,
+        suites,
+        members,
+    };
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for &suite in &run.suites {
+        let broken = outcomes
+            .iter()
+            .any(|o| o.suite == Suite::Build && o.fault.is_some());
+        let outcome = run.suite(suite, broken)?;
+        if outcome.over_budget() {
+            println!(
+                "\n!!! {} took {:.0} s, its budget is {} s",
+                suite.name(),
+                outcome.took.as_secs_f64(),
+                outcome.budget.as_secs()
+            );
+        }
+        outcomes.push(outcome);
+    }
+    println!("\nleft out: {}", left_out(choice, &run.suites));
+    println!("{}", table::render(&outcomes));
+    Ok(table::total(&outcomes).failed == 0)
+}
+
+fn left_out(choice: &Choice, suites: &[Suite]) -> String {
+    let missing = Suite::ALL
+        .into_iter()
+        .filter(|suite| !suites.contains(suite));
+    let mut parts: Vec<String> = missing
+        .map(|suite| format!("suite {}", suite.name()))
+        .collect();
+    if !choice.full {
+        parts.push("the 10-minute process test (cargo xtask test --full)".to_owned());
+    }
+    if parts.is_empty() {
+        "nothing".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// Downloads what Cargo.lock names; answers whether the run must do without a network.
+fn fetch(root: &Path) -> Result<bool> {
+    let host = Command::new("rustc").arg("-vV").output()?;
+    let host = String::from_utf8_lossy(&host.stdout).into_owned();
+    let host = host
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap_or_default()
+        .to_owned();
+    println!("fetching: the dependencies that Cargo.lock names");
+    for offline in [false, true] {
+        let mut command = cargo(
+            root,
+            &["fetch", "--quiet", "--locked", "--target", &host],
+            offline,
+        );
+        if command.status()?.success() {
+            return Ok(offline);
+        }
+        if !offline {
+            println!("fetching failed; trying with what this machine has");
+        }
+    }
+    bail!(
+        "dependencies are missing and cannot be fetched; run `cargo fetch --locked` with a network, or update Cargo.lock if it is stale"
+    )
+}
+
+fn cargo<Word: AsRef<str>>(root: &Path, words: &[Word], offline: bool) -> Command {
+    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(program);
+    command
+        .args(words.iter().map(AsRef::as_ref))
+        .current_dir(root);
+    // What `cargo run` tells this crate about itself must not reach the build scripts of others.
+    for (name, _) in std::env::vars() {
+        let about_us = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
+        if about_us.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    if offline {
+        command.env("CARGO_NET_OFFLINE", "true");
+    }
+    command
+}
+
+impl Run<'_> {
+    fn not_run(&self, suite: Suite, fault: &str) -> Outcome {
+        let budget = suite.budget(self.full);
+        let (tally, took) = (Tally::default(), std::time::Duration::ZERO);
+        Outcome {
+            suite,
+            tally,
+            took,
+            budget,
+            fault: Some(fault.to_owned()),
+        }
+    }
+
+    fn suite(&self, suite: Suite, build_broken: bool) -> Result<Outcome> {
+        let budget = suite.budget(self.full);
+        println!("\n=== {} (budget {} s)", suite.name(), budget.as_secs());
+        let steps = match plan::steps(suite, &self.suites, &self.members) {
+            Ok(steps) => steps,
+            Err(error) => return Ok(self.not_run(suite, &format!("not run: {error}"))),
+        };
+        if suite.needs_build() && build_broken {
+            return Ok(self.not_run(suite, "not run: the build failed"));
+        }
+        let began = Instant::now();
+        let (mut tally, mut fault) = (Tally::default(), None);
+        for step in &steps {
+            let (counted, wrong) = self.step(step, began + budget * HANG_FACTOR)?;
+            tally += counted;
+            fault = fault.or(wrong);
+        }
+        let took = began.elapsed();
+        if fault.is_none() && suite != Suite::Build && tally.ran() == 0 {
+            fault = Some("it ran no test".to_owned());
+        }
+        if fault.is_none() && took > budget * CI_FACTOR && std::env::var_os("CI").is_some() {
+            fault = Some(format!("over {CI_FACTOR} times its budget"));
+        }
+        Ok(Outcome {
+            suite,
+            tally,
+            took,
+            budget,
+            fault,
+        })
+    }
+
+    fn step(&self, step: &Step, deadline: Instant) -> Result<(Tally, Option<String>)> {
+        let (words, counts_as) = match step {
+            Step::HouseRules => {
+                println!("--- house rules");
+                let green = tidy::run(self.root)?;
+                return Ok(verdict(green, "house rules are broken (cargo xtask tidy)"));
+            }
+            Step::Check(words) => (words, true),
+            Step::Prepare(words) | Step::Tests(words) => (words, false),
+        };
+        let shown = format!("cargo {}", words.join(" "));
+        println!("--- {shown}");
+        let mut command = cargo(self.root, words, self.offline);
+        if self.full {
+            command.env("CERTMILL_TEST_FULL", "1");
+        }
+        let ended = stream::run(&mut command, deadline, &mut std::io::stdout())?;
+        if ended.timed_out {
+            let (tally, fault) = (ended.tally, format!("hung and was ended: {shown}"));
+            return Ok((tally, Some(fault)));
+        }
+        if counts_as {
+            return Ok(verdict(ended.success, &shown));
+        }
+        let fault = match (ended.success, ended.tally.failed) {
+            (true, 0) => None,
+            (_, 0) => Some(format!("{shown} ended with an error")),
+            (_, failed) => Some(format!("{failed} tests failed")),
+        };
+        Ok((ended.tally, fault))
+    }
+}
+
+fn verdict(green: bool, fault: &str) -> (Tally, Option<String>) {
+    if green {
+        (Tally::passed(1), None)
+    } else {
+        (Tally::failed(1), Some(fault.to_owned()))
+    }
+}
