@@ -31,19 +31,39 @@ pub(crate) async fn accepted(
     replayed: bool,
 ) -> Result<Response, Error> {
     let most = LONGEST_WAIT.min(app.limits.request_timeout / 2);
-    let longest = preferred_wait(headers).min(most);
+    let preferred = preferred_wait(headers).min(most);
+    let place = if preferred.is_zero() {
+        None
+    } else {
+        app.admission.wait()
+    };
+    let longest = if place.is_some() {
+        preferred
+    } else {
+        Duration::ZERO
+    };
     let job = wait(app, caller, job, longest).await?;
+    drop(place);
     let detail = certificates::by_id(&app.context, caller, certificate).await?;
     let done = job.state == JobState::Completed && !longest.is_zero();
-    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if done {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     let location = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id));
-    let view = Accepted { certificate: views::certificate(detail), job: views::job(job) };
+    let view = Accepted {
+        certificate: views::certificate(detail),
+        job: views::job(job),
+    };
     let mut response = (status, Json(view)).into_response();
     if let Ok(location) = location {
         response.headers_mut().insert(LOCATION, location);
     }
     if !done {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     idempotency::mark(response.headers_mut(), replayed);
     Ok(response)
@@ -62,7 +82,10 @@ async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Resul
 }
 
 fn preferred_wait(headers: &HeaderMap) -> Duration {
-    let texts = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let texts = headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let seconds = texts
         .flat_map(|text| text.split(','))
         .find_map(|one| one.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok());

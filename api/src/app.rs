@@ -9,6 +9,7 @@ use certmill_crypto::mac::MacKey;
 use certmill_service::Context;
 use certmill_settings::ApiLimits;
 
+use crate::admission::Admission;
 use crate::principals::Principals;
 use crate::readiness::Readiness;
 
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub cursor_key: MacKey,
     /// Bounds of requests.
     pub limits: ApiLimits,
+    /// How much goes on at once.
+    pub admission: Admission,
     /// Who sent which key, for two seconds.
     pub principals: Principals,
     /// Whether this replica serves.

@@ -36,8 +36,10 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Result<Response, Error> {
     let bearer = bearer(request.headers())?;
+    let _place = guard.app.admission.enter()?;
     let found = guard.app.principals.of(&guard.app.context, bearer).await?;
-    let mut caller = found.ok_or_else(|| unauthenticated("the API key is not known, expired or revoked"))?;
+    let mut caller =
+        found.ok_or_else(|| unauthenticated("the API key is not known, expired or revoked"))?;
     limit(&guard.app, &caller).await?;
     if caller.role < guard.role {
         return Err(forbidden(caller.role.as_str()));
@@ -53,7 +55,9 @@ pub(crate) async fn admit(
 fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
     let missing = || unauthenticated("the request carries no API key");
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(missing());
+    };
     let text = value.to_str().map_err(|_| missing())?;
     let (scheme, key) = text.split_once(' ').ok_or_else(missing)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -63,8 +67,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
 }
 
 fn unauthenticated(detail: &str) -> Error {
-    Error::new(ProblemCode::Unauthenticated, detail)
-        .with_hint("send `Authorization: Bearer <key>`; the first key is in admin.key of the data folder")
+    Error::new(ProblemCode::Unauthenticated, detail).with_hint(
+        "send `Authorization: Bearer <key>`; the first key is in admin.key of the data folder",
+    )
 }
 
 /// The limit of each key over all replicas. A database that fails here lets the request pass: it

@@ -31,7 +31,10 @@ impl<T: body::Request> FromRequest<App> for Json<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
         require_json(request.headers())?;
         let bytes = read(request, app).await?;
-        Ok(Self { value: body::parse(&bytes)?, bytes })
+        Ok(Self {
+            value: body::parse(&bytes)?,
+            bytes,
+        })
     }
 }
 
@@ -42,10 +45,16 @@ impl<T: body::Request + Default> FromRequest<App> for OptionalJson<T> {
         let typed = require_json(request.headers());
         let bytes = read(request, app).await?;
         if bytes.is_empty() {
-            return Ok(Self(Json { value: T::default(), bytes }));
+            return Ok(Self(Json {
+                value: T::default(),
+                bytes,
+            }));
         }
         typed?;
-        Ok(Self(Json { value: body::parse(&bytes)?, bytes }))
+        Ok(Self(Json {
+            value: body::parse(&bytes)?,
+            bytes,
+        }))
     }
 }
 
@@ -57,7 +66,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     if headers.contains_key(http::header::CONTENT_ENCODING) {
         return refuse("a compressed body is not taken");
     }
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media_type = text.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -67,8 +79,14 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
 
 async fn read(request: Request, app: &App) -> Result<Bytes, Error> {
     let limit = app.limits.body_limit_bytes;
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|len| len > limit as u64) {
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if announced
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|len| len > limit as u64)
+    {
         return Err(too_large(limit));
     }
     let deadline = body_deadline(app.limits.request_timeout);
@@ -76,7 +94,10 @@ async fn read(request: Request, app: &App) -> Result<Bytes, Error> {
         Ok(read) => read,
         Err(_) => Err(Error::new(
             ProblemCode::RequestTimeout,
-            format!("the body was not complete after {} s", deadline.as_secs_f32()),
+            format!(
+                "the body was not complete after {} s",
+                deadline.as_secs_f32()
+            ),
         )),
     }
 }
@@ -96,10 +117,16 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
             }
             source = cause.source();
         }
-        Error::new(ProblemCode::RequestTimeout, "the connection ended before the body did")
+        Error::new(
+            ProblemCode::RequestTimeout,
+            "the connection ended before the body did",
+        )
     })
 }
 
 fn too_large(limit: usize) -> Error {
-    Error::new(ProblemCode::BodyTooLarge, format!("the body is larger than {limit} bytes"))
+    Error::new(
+        ProblemCode::BodyTooLarge,
+        format!("the body is larger than {limit} bytes"),
+    )
 }

@@ -51,10 +51,17 @@ pub(crate) fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
 }
 
 /// The key of the row after which the page begins.
-pub(crate) fn read<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Result<[u8; N], Error> {
+pub(crate) fn read<const N: usize>(
+    key: &MacKey,
+    scope: &Scope<'_>,
+    text: &str,
+) -> Result<[u8; N], Error> {
     decode(key, scope, text).ok_or_else(|| {
-        Error::new(ProblemCode::InvalidCursor, "the cursor is not one of this list, filter and key")
-            .with_hint("begin again without a cursor")
+        Error::new(
+            ProblemCode::InvalidCursor,
+            "the cursor is not one of this list, filter and key",
+        )
+        .with_hint("begin again without a cursor")
     })
 }
 
@@ -81,13 +88,37 @@ mod tests {
     fn only_its_own_scope_takes_a_cursor_back() {
         let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
         let filter = [("name".to_owned(), "a".to_owned())];
-        let scope = Scope { list: "jobs", filter: &filter, principal: "key_1" };
+        let scope = Scope {
+            list: "jobs",
+            filter: &filter,
+            principal: "key_1",
+        };
         let text = write(&key, &scope, &[7; 8]);
         assert_eq!(read::<8>(&key, &scope, &text).unwrap(), [7; 8]);
         assert!(decode::<4>(&key, &scope, &text).is_none());
         assert!(decode::<8>(&key, &Scope { list: "x", ..scope }, &text).is_none());
-        assert!(decode::<8>(&key, &Scope { filter: &[], ..scope }, &text).is_none());
-        assert!(decode::<8>(&key, &Scope { principal: "key_2", ..scope }, &text).is_none());
+        assert!(
+            decode::<8>(
+                &key,
+                &Scope {
+                    filter: &[],
+                    ..scope
+                },
+                &text
+            )
+            .is_none()
+        );
+        assert!(
+            decode::<8>(
+                &key,
+                &Scope {
+                    principal: "key_2",
+                    ..scope
+                },
+                &text
+            )
+            .is_none()
+        );
         let other = MacKey::derive(&Kek::from_bytes([2; 32]), "cursor");
         assert!(decode::<8>(&other, &scope, &text).is_none());
     }
@@ -95,7 +126,11 @@ mod tests {
     #[test]
     fn any_changed_byte_is_refused() {
         let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
-        let scope = Scope { list: "jobs", filter: &[], principal: "key_1" };
+        let scope = Scope {
+            list: "jobs",
+            filter: &[],
+            principal: "key_1",
+        };
         let text = write(&key, &scope, &[7; 8]);
         for place in 0..text.len() {
             for replacement in ["A", "_", "9", "!", "é"] {

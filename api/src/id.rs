@@ -21,6 +21,8 @@ impl<T: FromStr<Err = InvalidId>> FromRequestParts<App> for Id<T> {
         let Path(text) = Path::<String>::from_request_parts(parts, app)
             .await
             .map_err(|_| invalid("the id is not UTF-8".to_owned()))?;
-        text.parse().map(Self).map_err(|error| invalid(error.to_string()))
+        text.parse()
+            .map(Self)
+            .map_err(|error| invalid(error.to_string()))
     }
 }

@@ -4,6 +4,7 @@
 //! certificate that it serves; any replica can be killed at any instant.
 
 mod accepted;
+mod admission;
 mod app;
 mod auth;
 mod body;

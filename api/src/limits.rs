@@ -17,8 +17,15 @@ const URL_MOST: usize = 8 * 1024;
 const HEADERS_MOST: usize = 16 * 1024;
 
 /// Refuses long URLs and headers, and cuts slow work off.
-pub(crate) async fn bound(State(app): State<App>, request: Request, next: Next) -> Result<Response, Error> {
-    let url = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+pub(crate) async fn bound(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
     if url > URL_MOST {
         let detail = format!("the URL is longer than {URL_MOST} bytes");
         return Err(Error::new(ProblemCode::UriTooLong, detail));
@@ -28,20 +35,25 @@ pub(crate) async fn bound(State(app): State<App>, request: Request, next: Next) 
         return Err(Error::new(ProblemCode::HeadersTooLarge, detail));
     }
     let limit = app.limits.request_timeout;
-    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| {
-        let detail = format!(
-            "the work was not done within {} s; whether it was carried out is not known",
-            limit.as_secs_f32()
-        );
-        Error::new(ProblemCode::Overloaded, detail)
-            .with_hint("repeat the request with the same Idempotency-Key")
-            .with_retry_after_s(5)
-    })
+    tokio::time::timeout(limit, next.run(request))
+        .await
+        .map_err(|_| {
+            let detail = format!(
+                "the work was not done within {} s; whether it was carried out is not known",
+                limit.as_secs_f32()
+            );
+            Error::new(ProblemCode::Overloaded, detail)
+                .with_hint("repeat the request with the same Idempotency-Key")
+                .with_retry_after_s(5)
+        })
 }
 
 fn size(headers: &HeaderMap) -> usize {
     // Each line has a colon, a space and an end.
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
 }
 
 /// The answer to a request whose handler panicked.

@@ -15,9 +15,9 @@ use http::header::{HeaderValue, LINK};
 use http::request::Parts;
 use serde::Serialize;
 
+use crate::Error;
 use crate::app::App;
 use crate::cursor::{self, Scope};
-use crate::Error;
 
 /// The decoded parameters of a query, with the path and query as they came.
 pub(crate) struct Pairs {
@@ -34,7 +34,11 @@ impl FromRequestParts<App> for Pairs {
         let Query(pairs) = Query::try_from_uri(&parts.uri)
             .map_err(|_| Error::new(ProblemCode::InvalidQuery, "the query cannot be decoded"))?;
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        Ok(Self { pairs, path: parts.uri.path().to_owned(), query })
+        Ok(Self {
+            pairs,
+            path: parts.uri.path().to_owned(),
+            query,
+        })
     }
 }
 
@@ -57,11 +61,22 @@ impl<'a> Listing<'a> {
         filter: Vec<(String, String)>,
         paging: Paging,
     ) -> Self {
-        Self { app, caller, path: pairs.path, query: pairs.query, filter, paging }
+        Self {
+            app,
+            caller,
+            path: pairs.path,
+            query: pairs.query,
+            filter,
+            paging,
+        }
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope { list: &self.path, filter: &self.filter, principal: &self.caller.actor }
+        Scope {
+            list: &self.path,
+            filter: &self.filter,
+            principal: &self.caller.actor,
+        }
     }
 
     /// The key of the row after which the page begins.
@@ -98,10 +113,18 @@ impl<'a> Listing<'a> {
 
     /// `Link: <..>; rel="next"` (RFC 8288): the same query with the next cursor.
     fn link(&self, cursor: &str) -> Option<HeaderValue> {
-        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+        let kept = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
         let cursor = format!("cursor={cursor}");
         let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
-        HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", self.path, query.join("&"))).ok()
+        HeaderValue::from_str(&format!(
+            "<{}?{}>; rel=\"next\"",
+            self.path,
+            query.join("&")
+        ))
+        .ok()
     }
 }
 
@@ -116,7 +139,11 @@ where
         match text.parse() {
             Ok(value) => values.push(value),
             Err(why) => {
-                faults.push(FieldError::new(format!("?{name}"), "unknown_word", T::Err::to_string(&why)));
+                faults.push(FieldError::new(
+                    format!("?{name}"),
+                    "unknown_word",
+                    T::Err::to_string(&why),
+                ));
             }
         }
     }

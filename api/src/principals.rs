@@ -22,7 +22,11 @@ pub(crate) struct Principals(Mutex<HashMap<Hash, (Caller, Instant)>>);
 
 impl Principals {
     /// Who sent this key; `None` for one that is not valid.
-    pub(crate) async fn of(&self, context: &Context, bearer: &str) -> Result<Option<Caller>, Error> {
+    pub(crate) async fn of(
+        &self,
+        context: &Context,
+        bearer: &str,
+    ) -> Result<Option<Caller>, Error> {
         let hash = sha256(bearer.as_bytes());
         if let Some(caller) = self.recall(&hash, Instant::now()) {
             return Ok(Some(caller));
@@ -64,7 +68,11 @@ mod tests {
         let principals = Principals::default();
         let asked = Instant::now();
         principals.remember([1; 32], Caller::system("test"), asked);
-        assert!(principals.recall(&[1; 32], asked + Duration::from_millis(1_900)).is_some());
+        assert!(
+            principals
+                .recall(&[1; 32], asked + Duration::from_millis(1_900))
+                .is_some()
+        );
         assert!(principals.recall(&[1; 32], asked + LIFE).is_none());
         assert!(principals.recall(&[2; 32], asked).is_none());
     }

@@ -6,11 +6,13 @@
 use axum::response::{IntoResponse, Response};
 use certmill_service::{Error as Refusal, FieldFault};
 use certmill_wire::{FieldError, Problem, ProblemCode};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 /// SQLSTATE of a lock that did not come free in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// SQLSTATEs of transactions that stood in each other's way: lock, deadlock, serialization failure.
+const CROSSED: [&str; 3] = [LOCK_NOT_AVAILABLE, "40P01", "40001"];
 /// When a client should come back to a database that does not answer, in seconds.
 const DATABASE_RETRY_S: u64 = 2;
 
@@ -27,7 +29,10 @@ pub(crate) struct Unwritten(Error);
 
 impl Clone for Error {
     fn clone(&self) -> Self {
-        Self { problem: self.problem.clone(), cause: self.cause.clone() }
+        Self {
+            problem: self.problem.clone(),
+            cause: self.cause.clone(),
+        }
     }
 }
 
@@ -45,16 +50,23 @@ impl Error {
     /// A fault of ours; `cause` is for the log only.
     pub(crate) fn internal(cause: impl ToString) -> Self {
         let detail = "certmill failed; its log has the cause under this request_id";
-        Self { cause: Some(cause.to_string()), ..Self::new(ProblemCode::Internal, detail) }
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(ProblemCode::Internal, detail)
+        }
     }
 
     /// The database does not answer; `cause` is for the log only.
     pub(crate) fn database(cause: impl ToString) -> Self {
-        let detail = "the database does not answer now; whether a write was carried out is not known";
+        let detail =
+            "the database does not answer now; whether a write was carried out is not known";
         let problem = Problem::new(ProblemCode::DatabaseUnavailable, detail)
             .with_retry_after_s(DATABASE_RETRY_S)
             .with_hint("repeat the request with the same Idempotency-Key");
-        Self { problem: Box::new(problem), cause: Some(cause.to_string()) }
+        Self {
+            problem: Box::new(problem),
+            cause: Some(cause.to_string()),
+        }
     }
 
     /// Adds what to do.
@@ -77,26 +89,37 @@ impl Error {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), cause: None }
+        Self {
+            problem: Box::new(problem),
+            cause: None,
+        }
     }
 }
 
 impl From<Box<Problem>> for Error {
     fn from(problem: Box<Problem>) -> Self {
-        Self { problem, cause: None }
+        Self {
+            problem,
+            cause: None,
+        }
     }
 }
 
 /// The faults of a request's fields in the words of the wire.
 pub(crate) fn of_fields(faults: Vec<FieldFault>) -> Problem {
-    let errors = faults.into_iter().map(|f| FieldError::new(f.pointer, f.code, f.detail)).collect();
+    let errors = faults
+        .into_iter()
+        .map(|f| FieldError::new(f.pointer, f.code, f.detail))
+        .collect();
     Problem::of_fields(ProblemCode::InvalidRequest, errors)
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotFound(what) => Self::new(ProblemCode::NotFound, format!("there is no such {what}")),
+            Refusal::NotFound(what) => {
+                Self::new(ProblemCode::NotFound, format!("there is no such {what}"))
+            }
             Refusal::Invalid(faults) => of_fields(faults).into(),
             Refusal::Conflict { code, detail } if code.ends_with("_exists") => {
                 Self::finer(ProblemCode::AlreadyExists, code, detail)
@@ -128,19 +151,41 @@ pub(crate) fn forbidden(role: &str) -> Error {
 
 fn of_store(error: certmill_store::Error) -> Error {
     match error {
-        certmill_store::Error::NotFound => Error::new(ProblemCode::NotFound, "there is no such thing"),
+        certmill_store::Error::NotFound => {
+            Error::new(ProblemCode::NotFound, "there is no such thing")
+        }
         certmill_store::Error::Unavailable(source) => {
             let error = certmill_pg::Error::from(source);
             match error.sqlstate() {
-                Some(LOCK_NOT_AVAILABLE) => {
-                    let detail = "the same request, or another one on the same thing, is still at work";
-                    Error::new(ProblemCode::IdempotencyInProgress, detail).with_retry_after_s(1)
-                }
+                Some(code) if CROSSED.contains(&code) => crossed(&error),
                 _ if error.is_retryable() => Error::database(error),
                 _ => Error::internal(error),
             }
         }
         fault => Error::internal(fault),
+    }
+}
+
+/// Whether a lock did not come free in time: that of a concurrent twin's key, or of a row.
+pub(crate) fn is_lock_timeout(refusal: &Refusal) -> bool {
+    let Refusal::Store(certmill_store::Error::Unavailable(source)) = refusal else {
+        return false;
+    };
+    let code = source
+        .as_database_error()
+        .and_then(|refused| refused.code());
+    code.is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+}
+
+/// Another request won; this one was rolled back.
+fn crossed(cause: &certmill_pg::Error) -> Error {
+    let detail = "another request on the same thing came between; nothing was carried out";
+    let error = Error::new(ProblemCode::Overloaded, detail)
+        .with_hint("repeat the request with the same Idempotency-Key")
+        .with_retry_after_s(1);
+    Error {
+        cause: Some(cause.to_string()),
+        ..error
     }
 }
 
@@ -163,7 +208,12 @@ pub(crate) fn write(mut response: Response, request_id: &str) -> Response {
         return response;
     };
     if let Some(cause) = &error.cause {
-        tracing::error!(event = "request_failed", request_id, code = error.problem.code, cause);
+        tracing::error!(
+            event = "request_failed",
+            request_id,
+            code = error.problem.code,
+            cause
+        );
     }
     let problem = error.problem.with_request_id(request_id);
     let Ok(body) = serde_json::to_vec(&problem) else {
@@ -177,7 +227,10 @@ pub(crate) fn write(mut response: Response, request_id: &str) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"certmill\""));
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"certmill\""),
+        );
     }
     response
 }

@@ -24,7 +24,12 @@ pub(crate) struct Readiness {
 
 impl Readiness {
     pub(crate) fn new(pool: Pool, shutdown: Shutdown) -> Self {
-        Self { pool, shutdown, has_certificate: AtomicBool::new(false), database: Mutex::new(None) }
+        Self {
+            pool,
+            shutdown,
+            has_certificate: AtomicBool::new(false),
+            database: Mutex::new(None),
+        }
     }
 
     /// Notes that clients see the certificate that is meant for them.
@@ -41,8 +46,16 @@ impl Readiness {
     pub(crate) async fn checks(&self) -> Vec<Check> {
         let certificate = "its own certificate is not issued yet; a worker that signs must run";
         let mut checks = vec![
-            check("tls", (!self.has_certificate()).then(|| certificate.to_owned())),
-            check("shutdown", self.shutdown.is_requested().then(|| "it is shutting down".to_owned())),
+            check(
+                "tls",
+                (!self.has_certificate()).then(|| certificate.to_owned()),
+            ),
+            check(
+                "shutdown",
+                self.shutdown
+                    .is_requested()
+                    .then(|| "it is shutting down".to_owned()),
+            ),
         ];
         let mut known = self.database.lock().await;
         let database = match known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
@@ -59,20 +72,40 @@ impl Readiness {
 
     async fn look(&self) -> Vec<Check> {
         match tokio::time::timeout(PATIENCE, schema_state(&self.pool)).await {
-            Ok(Ok(state)) => vec![check("database", None), check("schema", schema_fault(state))],
+            Ok(Ok(state)) => vec![
+                check("database", None),
+                check("schema", schema_fault(state)),
+            ],
             Ok(Err(error)) => {
                 tracing::warn!(event = "database_unavailable", %error);
-                vec![check("database", Some("the database does not answer".to_owned()))]
+                vec![check(
+                    "database",
+                    Some("the database does not answer".to_owned()),
+                )]
             }
-            Err(_) => vec![check("database", Some("the database did not answer within 2 s".to_owned()))],
+            Err(_) => vec![check(
+                "database",
+                Some("the database did not answer within 2 s".to_owned()),
+            )],
         }
     }
 }
 
+/// Without numbers, since this answer needs no key; the log has them.
 fn schema_fault(state: SchemaState) -> Option<String> {
-    state.require_equal().err().map(|error| error.to_string())
+    let error = state.require_equal().err()?;
+    tracing::warn!(event = "schema_unfit", %error);
+    let words = match state {
+        SchemaState::Newer { .. } => "the database was migrated by a newer certmill; run that one",
+        _ => "the database's schema does not fit this build; run `certmill migrate`",
+    };
+    Some(words.to_owned())
 }
 
 fn check(name: &str, fault: Option<String>) -> Check {
-    Check { name: name.to_owned(), ok: fault.is_none(), detail: fault }
+    Check {
+        name: name.to_owned(),
+        ok: fault.is_none(),
+        detail: fault,
+    }
 }

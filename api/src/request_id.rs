@@ -8,8 +8,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderMap;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use rand::RngExt as _;
 use tracing::Instrument as _;
 
@@ -31,9 +31,16 @@ pub(crate) struct RequestId {
 /// Stamps request and answer, and logs the request as one line.
 pub(crate) async fn stamp(mut request: Request, next: Next) -> Response {
     let stamp = RequestId::of(request.headers());
-    let traceparent = request.headers().get(TRACEPARENT).cloned().filter(|_| stamp.trace_id.is_some());
+    let traceparent = request
+        .headers()
+        .get(TRACEPARENT)
+        .cloned()
+        .filter(|_| stamp.trace_id.is_some());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     request.extensions_mut().insert(stamp.clone());
     let span = tracing::info_span!("request", request_id = %stamp.id, trace_id = stamp.trace_id);
     let started = Instant::now();
@@ -57,7 +64,10 @@ pub(crate) async fn stamp(mut request: Request, next: Next) -> Response {
         headers.insert(TRACEPARENT, traceparent);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    headers.insert(
+        STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=31536000"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -83,7 +93,10 @@ fn trace_id(traceparent: &str) -> Option<&str> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent) = (parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, len| {
-        text.len() == len && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.len() == len
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let fit = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16);
     (fit && trace.bytes().any(|b| b != b'0')).then_some(trace)
@@ -100,9 +113,15 @@ mod tests {
             assert!(!is_fit(bad), "{bad}");
         }
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_id(&format!("00-{trace}-00f067aa0ba902b7-01")), Some(trace));
+        assert_eq!(
+            trace_id(&format!("00-{trace}-00f067aa0ba902b7-01")),
+            Some(trace)
+        );
         assert_eq!(trace_id(&format!("ff-{trace}-00f067aa0ba902b7-01")), None);
-        assert_eq!(trace_id(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))), None);
+        assert_eq!(
+            trace_id(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))),
+            None
+        );
         assert_eq!(trace_id("00-xyz"), None);
     }
 }

@@ -17,6 +17,7 @@ use certmill_settings::{ApiLimits, TlsFiles};
 use certmill_tasks::{JitterPercent, JitteredTicker, Tasks};
 use hyper_util::rt::TokioTimer;
 
+use crate::admission::Admission;
 use crate::app::{App, Shared};
 use crate::own_certificate::{OwnCertificate, wanted_names};
 use crate::principals::Principals;
@@ -58,7 +59,9 @@ pub struct ServerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
-    #[error("cannot listen on {listen}: {source}; stop what uses it or choose another address with --listen")]
+    #[error(
+        "cannot listen on {listen}: {source}; stop what uses it or choose another address with --listen"
+    )]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -90,7 +93,14 @@ impl Bound {
             .starting_now()
             .until(&tasks.shutdown_token());
         while ticker.tick().await.is_some() {
-            if self.app.readiness.checks().await.iter().all(|check| check.ok) {
+            if self
+                .app
+                .readiness
+                .checks()
+                .await
+                .iter()
+                .all(|check| check.ok)
+            {
                 return true;
             }
         }
@@ -107,6 +117,7 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
     let shutdown = tasks.shutdown_token();
     let app = App::new(Shared {
         readiness: Readiness::new(options.context.pool.clone(), shutdown.clone()),
+        admission: Admission::for_pool(&options.context.pool),
         context: options.context,
         cursor_key: options.cursor_key,
         limits: options.limits,
@@ -117,7 +128,10 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
             let supplied = Supplied::open(files)?;
             let tls = supplied.tls();
             app.readiness.certificate_is_in_place();
-            tasks.spawn("api-tls-files", supplied.watch(options.tls_poll, shutdown.clone()));
+            tasks.spawn(
+                "api-tls-files",
+                supplied.watch(options.tls_poll, shutdown.clone()),
+            );
             tls
         }
         None => {
@@ -129,8 +143,10 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
         }
     };
     let handle = Handle::new();
-    let server = server(listener, &tls, handle.clone())
-        .map_err(|source| ServeError::Bind { listen: local_addr, source })?;
+    let server = server(listener, &tls, handle.clone()).map_err(|source| ServeError::Bind {
+        listen: local_addr,
+        source,
+    })?;
     let router = routes::router(&app).into_make_service();
     tasks.spawn_essential("api-server", async move {
         if let Err(error) = server.serve(router).await {
@@ -157,9 +173,12 @@ fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
 type TlsServer = Server<SocketAddr, RustlsAcceptor<NoDelayAcceptor>>;
 
 fn server(listener: TcpListener, tls: &Tls, handle: Handle<SocketAddr>) -> io::Result<TlsServer> {
-    let acceptor =
-        RustlsAcceptor::new(tls.config()).handshake_timeout(HANDSHAKE).acceptor(NoDelayAcceptor::new());
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(acceptor);
+    let acceptor = RustlsAcceptor::new(tls.config())
+        .handshake_timeout(HANDSHAKE)
+        .acceptor(NoDelayAcceptor::new());
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .acceptor(acceptor);
     let builder = server.http_builder();
     builder
         .http1()

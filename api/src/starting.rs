@@ -11,7 +11,11 @@ use crate::Error;
 use crate::app::App;
 
 /// Lets requests pass once the certificate is there.
-pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Result<Response, Error> {
+pub(crate) async fn gate(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
     if app.readiness.has_certificate() {
         return Ok(next.run(request).await);
     }

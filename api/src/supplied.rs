@@ -31,7 +31,11 @@ impl Supplied {
     pub(crate) fn open(files: TlsFiles) -> Result<Self, TlsError> {
         let pair = read(&files)?;
         let tls = Tls::showing(&pair.chain, &pair.key).map_err(|why| unfit(&files, &why))?;
-        Ok(Self { files, tls, mark: pair.mark })
+        Ok(Self {
+            files,
+            tls,
+            mark: pair.mark,
+        })
     }
 
     /// What the listener shows.
@@ -44,7 +48,10 @@ impl Supplied {
         let mut ticker = JitteredTicker::new(every, JitterPercent::default()).until(&shutdown);
         while ticker.tick().await.is_some() {
             match self.reload() {
-                Ok(true) => tracing::info!(event = "tls_reloaded", "the supplied certificate was reloaded"),
+                Ok(true) => tracing::info!(
+                    event = "tls_reloaded",
+                    "the supplied certificate was reloaded"
+                ),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(event = "tls_not_reloaded", %error, "the old certificate stays in place");
@@ -58,7 +65,9 @@ impl Supplied {
         if pair.mark == self.mark {
             return Ok(false);
         }
-        self.tls.swap(&pair.chain, &pair.key).map_err(|why| unfit(&self.files, &why))?;
+        self.tls
+            .swap(&pair.chain, &pair.key)
+            .map_err(|why| unfit(&self.files, &why))?;
         self.mark = pair.mark;
         Ok(true)
     }
@@ -69,14 +78,21 @@ fn read(files: &TlsFiles) -> Result<Pair, TlsError> {
     let key_pem = read_key_bytes("tls.key_file", &files.key_file).map_err(TlsError::new)?;
     let chain_pem = std::fs::read_to_string(&files.cert_file)
         .map_err(|why| TlsError::new(format!("tls.cert_file {cert} cannot be read: {why}")))?;
-    let chain = certificates_from_pem(&chain_pem)
-        .map_err(|why| TlsError::new(format!("tls.cert_file {cert}: {why}; write PEM, leaf first")))?;
+    let chain = certificates_from_pem(&chain_pem).map_err(|why| {
+        TlsError::new(format!(
+            "tls.cert_file {cert}: {why}; write PEM, leaf first"
+        ))
+    })?;
     let text = std::str::from_utf8(&key_pem)
         .map_err(|_| TlsError::new(format!("tls.key_file {key} is not PEM")))?;
     let private = PrivateKey::from_pem(text)
         .map_err(|why| TlsError::new(format!("tls.key_file {key}: {why}")))?;
     let mark = sha256(&[sha256(&key_pem), sha256(chain_pem.as_bytes())].concat());
-    Ok(Pair { chain, key: private, mark })
+    Ok(Pair {
+        chain,
+        key: private,
+        mark,
+    })
 }
 
 fn unfit(files: &TlsFiles, why: &TlsError) -> TlsError {

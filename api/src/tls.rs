@@ -60,7 +60,10 @@ impl Tls {
 }
 
 fn server_config(chain: &[Vec<u8>], key: &PrivateKey) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let chain = chain
+        .iter()
+        .map(|der| CertificateDer::from(der.clone()))
+        .collect();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.pkcs8_der().to_vec()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -74,7 +77,11 @@ fn server_config(chain: &[Vec<u8>], key: &PrivateKey) -> Result<Arc<ServerConfig
 }
 
 fn untrusted(names: Names) -> Result<(Vec<Vec<u8>>, PrivateKey), TlsError> {
-    let serial = || random::bytes().map(Serial::from_random).map_err(TlsError::new);
+    let serial = || {
+        random::bytes()
+            .map(Serial::from_random)
+            .map_err(TlsError::new)
+    };
     let generate = || PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(TlsError::new);
     // Only the throw-away's dates: no decision rests on this clock, and the database may be away.
     let now = now_utc();

@@ -85,7 +85,11 @@ fn find(global: &Global, env: &ClientEnv, default_dir: &Path) -> Found {
             let dir = env.data_dir.as_deref().unwrap_or(default_dir);
             let own = of_folder(dir);
             let named = of_env(env, Some(dir));
-            Found { key: named.key, ca: named.ca, ..own }
+            Found {
+                key: named.key,
+                ca: named.ca,
+                ..own
+            }
         }
     };
     if let Some(url) = &global.url {
@@ -110,9 +114,15 @@ fn find(global: &Global, env: &ClientEnv, default_dir: &Path) -> Found {
 fn of_folder(dir: &Path) -> Found {
     let file = dir.join(URL_FILE);
     let noted = std::fs::read_to_string(&file).ok();
-    let line = noted.as_deref().and_then(|text| text.lines().next()).map(str::trim);
+    let line = noted
+        .as_deref()
+        .and_then(|text| text.lines().next())
+        .map(str::trim);
     Found {
-        url: line.filter(|line| !line.is_empty()).unwrap_or(DEFAULT_URL).to_owned(),
+        url: line
+            .filter(|line| !line.is_empty())
+            .unwrap_or(DEFAULT_URL)
+            .to_owned(),
         url_origin: file.display().to_string(),
         key: Key::Folder(dir.to_owned()),
         ca: Anchor::Folder(dir.to_owned()),

@@ -51,7 +51,10 @@ fn flags_win_over_the_environment() {
     assert_eq!(found.url, "https://flag");
     assert!(matches!(found.key, Key::File(file) if file == Path::new("/flag/key")));
     assert!(matches!(found.ca, Anchor::File(file) if file == Path::new("/env/ca")));
-    let folder = Global { data_dir: Some("/flag".into()), ..Global::default() };
+    let folder = Global {
+        data_dir: Some("/flag".into()),
+        ..Global::default()
+    };
     let found = url_of(&folder, NAMED);
     assert_eq!(found.url, DEFAULT_URL);
     assert!(matches!(found.key, Key::Folder(dir) if dir == Path::new("/flag")));
@@ -59,7 +62,10 @@ fn flags_win_over_the_environment() {
 
 #[test]
 fn the_default_folders_key_goes_to_no_other_server() {
-    let flag = Global { url: Some("https://flag".into()), ..Global::default() };
+    let flag = Global {
+        url: Some("https://flag".into()),
+        ..Global::default()
+    };
     assert!(matches!(url_of(&flag, &[]).key, Key::Missing));
     assert!(matches!(url_of(&flag, &[]).ca, Anchor::System));
     let by_env = url_of(&Global::default(), &[("CERTMILL_URL", "https://env")]);
@@ -90,9 +96,18 @@ fn every_fault_comes_at_once_and_shows_no_secret() {
     let failure = connect(&global, &env(&[]), Path::new("/default")).unwrap_err();
     let text = failure.to_string();
     assert_eq!((failure.code(), text.lines().count()), (3, 3), "{text}");
-    assert!(text.contains("plain HTTP is refused; use https://"), "{text}");
-    assert!(text.contains("mode is 0644, must be 0600 or stricter"), "{text}");
-    assert!(text.contains("/nowhere/ca.pem") && !text.contains("canary"), "{text}");
+    assert!(
+        text.contains("plain HTTP is refused; use https://"),
+        "{text}"
+    );
+    assert!(
+        text.contains("mode is 0644, must be 0600 or stricter"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/nowhere/ca.pem") && !text.contains("canary"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -100,5 +115,8 @@ fn a_folder_without_a_server_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let failure = connect(&Global::default(), &env(&[]), dir.path()).unwrap_err();
     assert_eq!(failure.code(), 3);
-    assert!(failure.to_string().contains("run `certmill up`"), "{failure}");
+    assert!(
+        failure.to_string().contains("run `certmill up`"),
+        "{failure}"
+    );
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use certmill_wire::client;
+use certmill_wire::{FieldError, Problem, client};
 
 use crate::exit::Exit;
 
@@ -47,31 +47,38 @@ impl Failure {
         let code = error.exit_code();
         match error {
             client::Error::Problem(problem) => {
-                let mut why = if problem.detail.is_empty() {
-                    problem.title.clone()
-                } else {
-                    problem.detail.clone()
-                };
-                if problem.errors.len() > 1 {
-                    for fault in &problem.errors {
-                        why.push_str(&format!("\n  {}: {}", fault.pointer, fault.detail));
-                    }
-                }
+                let mut why = reason(problem);
                 if let (500.., Some(id)) = (problem.status, &problem.request_id) {
                     why.push_str(&format!(" (request {id})"));
                 }
-                let hint = problem.hint.clone().unwrap_or_else(|| usual_hint(problem.status).into());
+                let hint = problem
+                    .hint
+                    .clone()
+                    .unwrap_or_else(|| usual_hint(problem.status).into());
                 Self::with_code(code, what, &problem.code, &why, &hint)
             }
             client::Error::Config { why } => Self::with_code(code, what, "client", why, ""),
             client::Error::Unreachable { url, why } => {
-                let hint = "is it running? `certmill up` starts one here; CERTMILL_URL names another";
-                Self::with_code(code, "server", url, &format!("cannot be reached: {why}"), hint)
+                let hint =
+                    "is it running? `certmill up` starts one here; CERTMILL_URL names another";
+                Self::with_code(
+                    code,
+                    "server",
+                    url,
+                    &format!("cannot be reached: {why}"),
+                    hint,
+                )
             }
             client::Error::Tls { url, why } => Self::with_code(code, "server", url, why, ""),
             client::Error::Timeout { url, after } => {
                 let why = format!("no answer within {} s", after.as_secs_f32());
-                Self::with_code(code, what, url, &why, "try again; look first whether it was done")
+                Self::with_code(
+                    code,
+                    what,
+                    url,
+                    &why,
+                    "try again; look first whether it was done",
+                )
             }
             client::Error::Answer { url, why } => {
                 let why = format!("an answer that this client does not know: {why}");
@@ -109,13 +116,34 @@ impl Failure {
             // Nobody is left to tell when stderr itself is closed.
             let _ = writeln!(stderr, "error: {}", crate::output::plain(fault));
         }
-        ExitCode::from(self.code)
+        ExitCode::from(self.code())
     }
 }
 
 fn sentence(what: &str, where_: &str, why: &str, hint: &str) -> String {
-    let end = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+    let end = if hint.is_empty() {
+        String::new()
+    } else {
+        format!("; {hint}")
+    };
     format!("{what} ({where_}): {why}{end}")
+}
+
+/// All faults of a request, the place of each where it has one.
+fn reason(problem: &Problem) -> String {
+    let one = |fault: &FieldError| match fault.pointer.as_str() {
+        "" => fault.detail.clone(),
+        pointer => format!("{pointer}: {}", fault.detail),
+    };
+    match problem.errors.as_slice() {
+        [] if problem.detail.is_empty() => problem.title.clone(),
+        [] => problem.detail.clone(),
+        [only] => one(only),
+        more => {
+            let lines = more.iter().map(|fault| format!("\n  {}", one(fault)));
+            format!("{} faults{}", more.len(), lines.collect::<String>())
+        }
+    }
 }
 
 fn usual_hint(status: u16) -> &'static str {
@@ -151,21 +179,39 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::reader_gone();
         }
-        Self::new(Exit::Failed, "output", "stdout", &error.to_string(), "is the disk full?")
+        Self::new(
+            Exit::Failed,
+            "output",
+            "stdout",
+            &error.to_string(),
+            "is the disk full?",
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use certmill_wire::{Problem, ProblemCode};
+    use certmill_wire::ProblemCode;
 
     use super::*;
 
     #[test]
     fn a_fault_says_what_where_why_and_what_to_do() {
-        let failure = Failure::new(Exit::Conflict, "key file", "a.key", "exists already", "move it");
-        assert_eq!(failure.to_string(), "key file (a.key): exists already; move it");
-        assert_eq!(failure.and("more").to_string(), "key file (a.key): exists already; move it; more");
+        let failure = Failure::new(
+            Exit::Conflict,
+            "key file",
+            "a.key",
+            "exists already",
+            "move it",
+        );
+        assert_eq!(
+            failure.to_string(),
+            "key file (a.key): exists already; move it"
+        );
+        assert_eq!(
+            failure.and("more").to_string(),
+            "key file (a.key): exists already; move it; more"
+        );
     }
 
     #[test]
@@ -173,7 +219,27 @@ mod tests {
         let problem = Problem::new(ProblemCode::NotFound, "no such certificate").with_hint("look");
         let failure = Failure::of_call("certificate x", &client::Error::Problem(Box::new(problem)));
         assert_eq!(failure.code(), 9);
-        assert_eq!(failure.to_string(), "certificate x (not_found): no such certificate; look");
+        assert_eq!(
+            failure.to_string(),
+            "certificate x (not_found): no such certificate; look"
+        );
+    }
+
+    #[test]
+    fn all_faults_of_a_request_are_named() {
+        let fault = |pointer: &str, detail: &str| FieldError::new(pointer, "code", detail);
+        let text = |faults| {
+            let problem = Problem::of_fields(ProblemCode::InvalidRequest, faults);
+            Failure::of_call("x", &client::Error::Problem(Box::new(problem))).to_string()
+        };
+        assert_eq!(
+            text(vec![fault("", "too short")]),
+            "x (invalid_request): too short"
+        );
+        assert_eq!(
+            text(vec![fault("/a", "bad"), fault("", "worse")]),
+            "x (invalid_request): 2 faults\n  /a: bad\n  worse"
+        );
     }
 
     #[test]

@@ -31,11 +31,18 @@ pub fn generate(path: &Path, algorithm: KeyAlgorithm) -> Result<PrivateKey, Fail
 /// # Errors
 /// Exit code 3: others can read it, or it is no private key.
 pub fn read(path: &Path) -> Result<PrivateKey, Failure> {
-    check_key_mode("private key", path).map_err(|problem| Failure::config(vec![problem.to_string()]))?;
+    check_key_mode("private key", path)
+        .map_err(|problem| Failure::config(vec![problem.to_string()]))?;
     let text = fs::read_to_string(path).map(SecretString::from);
     let text = text.map_err(|why| fault(Exit::Config, path, &why.to_string(), "check the path"))?;
-    PrivateKey::from_pem(text.expose_secret())
-        .map_err(|why| fault(Exit::Config, path, &why.to_string(), "name an unencrypted PEM key"))
+    PrivateKey::from_pem(text.expose_secret()).map_err(|why| {
+        fault(
+            Exit::Config,
+            path,
+            &why.to_string(),
+            "name an unencrypted PEM key",
+        )
+    })
 }
 
 /// Writes a key to a new file and makes sure that it is on the disk: a certificate whose key is
@@ -44,7 +51,11 @@ pub fn read(path: &Path) -> Result<PrivateKey, Failure> {
 /// # Errors
 /// Exit code 5 where the file is there already.
 pub fn write_new(path: &Path, pem: &SecretString) -> Result<(), Failure> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
     let mut file = made.map_err(|why| refusal(path, &why))?;
     let written = file
         .write_all(pem.expose_secret().as_bytes())
@@ -52,7 +63,12 @@ pub fn write_new(path: &Path, pem: &SecretString) -> Result<(), Failure> {
         .and_then(|()| sync_folder(path));
     written.map_err(|why| {
         remove(path);
-        fault(Exit::Failed, path, &format!("cannot be written: {why}"), "is the disk full?")
+        fault(
+            Exit::Failed,
+            path,
+            &format!("cannot be written: {why}"),
+            "is the disk full?",
+        )
     })
 }
 
@@ -65,7 +81,10 @@ pub fn remove(path: &Path) {
 /// `NAME.key`, `NAME.pem`; a wildcard's star becomes `_`, as do characters with a meaning in paths.
 pub fn file_name(name: &str, extension: &str) -> PathBuf {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
-    let stem: String = name.chars().map(|c| if safe(c) { c } else { '_' }).collect();
+    let stem: String = name
+        .chars()
+        .map(|c| if safe(c) { c } else { '_' })
+        .collect();
     let stem = match stem.strip_prefix('.') {
         Some(rest) => format!("_{rest}"),
         None => stem,
@@ -74,16 +93,28 @@ pub fn file_name(name: &str, extension: &str) -> PathBuf {
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn refusal(path: &Path, why: &io::Error) -> Failure {
     if why.kind() == io::ErrorKind::AlreadyExists {
         let hint = "use it by --reuse-key, name another file by --key, or move it away";
-        return fault(Exit::Conflict, path, "exists already and is never overwritten", hint);
+        return fault(
+            Exit::Conflict,
+            path,
+            "exists already and is never overwritten",
+            hint,
+        );
     }
-    fault(Exit::Config, path, &format!("cannot be made: {why}"), "name a file by --key")
+    fault(
+        Exit::Config,
+        path,
+        &format!("cannot be made: {why}"),
+        "name a file by --key",
+    )
 }
 
 fn fault(exit: Exit, path: &Path, why: &str, hint: &str) -> Failure {
@@ -102,8 +133,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.key");
         let made = generate(&path, KeyAlgorithm::EcdsaP256).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(read(&path).unwrap().public_key().spki_sha256(), made.public_key().spki_sha256());
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            read(&path).unwrap().public_key().spki_sha256(),
+            made.public_key().spki_sha256()
+        );
         let before = fs::read(&path).unwrap();
         let again = generate(&path, KeyAlgorithm::EcdsaP256).err().unwrap();
         assert_eq!((again.code(), fs::read(&path).unwrap()), (5, before));
@@ -115,7 +152,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let link = dir.path().join("a.key");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).unwrap();
-        assert_eq!(generate(&link, KeyAlgorithm::EcdsaP256).err().unwrap().code(), 5);
+        assert_eq!(
+            generate(&link, KeyAlgorithm::EcdsaP256)
+                .err()
+                .unwrap()
+                .code(),
+            5
+        );
         assert!(!dir.path().join("elsewhere").exists());
     }
 
@@ -129,7 +172,10 @@ mod tests {
         assert!(lax.code() == 3 && lax.to_string().contains("0644"), "{lax}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let foreign = read(&path).err().unwrap();
-        assert!(foreign.code() == 3 && !foreign.to_string().contains("canary"), "{foreign}");
+        assert!(
+            foreign.code() == 3 && !foreign.to_string().contains("canary"),
+            "{foreign}"
+        );
     }
 
     #[test]

@@ -22,7 +22,13 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
         let why = "arguments are visible to every user of this machine";
         let hint = "put it into a file of mode 0600 and name that by --api-key-file or \
                     CERTMILL_API_KEY_FILE";
-        return Err(Failure::new(Exit::Usage, "API key", "flag --api-key", why, hint));
+        return Err(Failure::new(
+            Exit::Usage,
+            "API key",
+            "flag --api-key",
+            why,
+            hint,
+        ));
     }
     let env = Env::of_process();
     match command {
@@ -51,6 +57,12 @@ fn launch_role(command: RoleCommand, global: &Global, env: &Env) -> Result<ExitC
 fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|why| {
         let hint = "look at the limits of this process";
-        Failure::new(Exit::Failed, "start", "this machine", &why.to_string(), hint)
+        Failure::new(
+            Exit::Failed,
+            "start",
+            "this machine",
+            &why.to_string(),
+            hint,
+        )
     })
 }

@@ -22,11 +22,20 @@ pub async fn certificate(client: &Client, typed: &str) -> Result<CertificateView
     }
     let name = typed.parse::<San>().map_err(|why| {
         let hint = "`certmill certs list` shows names and ids";
-        Failure::new(Exit::Usage, &what, "argument", &format!("neither an id nor a name: {why}"), hint)
+        Failure::new(
+            Exit::Usage,
+            &what,
+            "argument",
+            &format!("neither an id nor a name: {why}"),
+            hint,
+        )
     })?;
     let filter = CertificateFilter {
         name: vec![name.to_string()],
-        paging: Paging { limit: Some(1), cursor: None },
+        paging: Paging {
+            limit: Some(1),
+            cursor: None,
+        },
         ..CertificateFilter::default()
     };
     let page = client.certificates(&filter).await.map_err(failed)?;
@@ -49,10 +58,19 @@ pub async fn job(client: &Client, typed: &str) -> Result<JobView, Failure> {
         certificate.job.ok_or_else(|| {
             let why = "it has no unfinished job";
             let hint = "`certmill jobs list` shows ended ones";
-            Failure::new(Exit::NotFound, &format!("certificate {typed}"), client.base_url(), why, hint)
+            Failure::new(
+                Exit::NotFound,
+                &format!("certificate {typed}"),
+                client.base_url(),
+                why,
+                hint,
+            )
         })?
     };
-    client.job(&id).await.map_err(|error| Failure::of_call(&format!("job {id}"), &error))
+    client
+        .job(&id)
+        .await
+        .map_err(|error| Failure::of_call(&format!("job {id}"), &error))
 }
 
 /// The profile of a name.
@@ -61,9 +79,15 @@ pub async fn job(client: &Client, typed: &str) -> Result<JobView, Failure> {
 /// Exit code 9 where there is none.
 pub async fn profile(client: &Client, name: &str) -> Result<ProfileView, Failure> {
     let what = format!("profile {name}");
-    let mut paging = Paging { limit: Some(certmill_wire::MAX_LIMIT), cursor: None };
+    let mut paging = Paging {
+        limit: Some(certmill_wire::MAX_LIMIT),
+        cursor: None,
+    };
     loop {
-        let page = client.profiles(&paging).await.map_err(|error| Failure::of_call(&what, &error))?;
+        let page = client
+            .profiles(&paging)
+            .await
+            .map_err(|error| Failure::of_call(&what, &error))?;
         if let Some(found) = page.data.into_iter().find(|profile| profile.name == name) {
             return Ok(found);
         }
@@ -71,7 +95,13 @@ pub async fn profile(client: &Client, name: &str) -> Result<ProfileView, Failure
         if paging.cursor.is_none() {
             let why = "there is no profile of that name";
             let hint = "`certmill profiles list` shows them";
-            return Err(Failure::new(Exit::NotFound, &what, client.base_url(), why, hint));
+            return Err(Failure::new(
+                Exit::NotFound,
+                &what,
+                client.base_url(),
+                why,
+                hint,
+            ));
         }
     }
 }

@@ -31,7 +31,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // A closed output must not turn a help text into a failure.
             let _ = error.print();
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
             return ExitCode::from(code.code());
         }
     };

@@ -17,11 +17,15 @@ use crate::failure::Failure;
 const INSTANT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
 
+/// Columns that a terminal needs before cells are fitted to it.
+const LEAST_WIDTH: u16 = 80;
+
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     format: Format,
-    on_terminal: bool,
+    /// Rows are fitted to it; `None` leaves them as long as they are.
+    width: Option<u16>,
     coloured: bool,
 }
 
@@ -31,7 +35,8 @@ impl Output {
         let on_terminal = io::stdout().is_terminal();
         Self {
             format,
-            on_terminal,
+            // Cells broken over many lines are worse than lines broken by a narrow terminal.
+            width: Table::new().width().filter(|width| *width >= LEAST_WIDTH),
             coloured: on_terminal && !no_color,
         }
     }
@@ -50,11 +55,15 @@ impl Output {
     /// Rows under a header.
     pub fn rows(&self, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
         let mut table = self.table();
+        if let Some(width) = self.width {
+            table.set_width(width);
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
         table.set_header(header.iter().copied());
         for row in rows {
             table.add_row(row.iter().map(|text| self.cell(text)));
         }
-        self.text(&lines(&table))
+        self.text(&lines(table))
     }
 
     /// One thing, a line a field; empty fields are left out.
@@ -63,7 +72,7 @@ impl Output {
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
             table.add_row([Cell::new(name), self.cell(value)]);
         }
-        self.text(&lines(&table))
+        self.text(&lines(table))
     }
 
     /// Text as it is.
@@ -90,11 +99,8 @@ impl Output {
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        if self.on_terminal {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
-            table.force_no_tty();
-        }
+        // Styling and width are decided here, not by the library's own look at stdout.
+        table.force_no_tty();
         if self.coloured {
             table.enforce_styling();
         }
@@ -113,9 +119,19 @@ impl Output {
     }
 }
 
-fn lines(table: &Table) -> String {
-    let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    if text.is_empty() { String::new() } else { text.join("\n") + "\n" }
+fn lines(mut table: Table) -> String {
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    let text: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    if text.is_empty() {
+        String::new()
+    } else {
+        text.join("\n") + "\n"
+    }
 }
 
 /// The text with everything made visible that could steer a terminal or reorder the line.
@@ -140,7 +156,10 @@ pub fn instant(at: OffsetDateTime) -> String {
 /// A length of time for people: the largest unit that fits without a rest.
 pub fn span(seconds: i64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    match units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0) {
+    match units
+        .into_iter()
+        .find(|(unit, _)| seconds >= *unit && seconds % unit == 0)
+    {
         Some((unit, letter)) => format!("{}{letter}", seconds / unit),
         None => format!("{seconds}s"),
     }
@@ -155,7 +174,7 @@ mod tests {
     fn output() -> Output {
         Output {
             format: Format::Table,
-            on_terminal: false,
+            width: None,
             coloured: false,
         }
     }
@@ -165,18 +184,22 @@ mod tests {
         let mut table = output().table();
         table.set_header(["NAME", "STATUS"]);
         table.add_row([output().cell("shop.example.com"), output().cell("issued")]);
-        let text = lines(&table);
+        let text = lines(table);
         assert_eq!(text.lines().count(), 2);
+        assert!(text.starts_with("NAME "), "{text:?}");
         assert!(text.contains("shop.example.com") && text.contains("issued"));
         assert!(!text.contains('\u{1b}') && !text.contains('|'), "{text:?}");
     }
 
     #[test]
     fn colours_are_used_where_wanted() {
-        let coloured = Output { coloured: true, ..output() };
+        let coloured = Output {
+            coloured: true,
+            ..output()
+        };
         let mut table = coloured.table();
         table.add_row([coloured.cell("failed")]);
-        assert!(lines(&table).contains('\u{1b}'));
+        assert!(lines(table).contains('\u{1b}'));
     }
 
     #[test]
@@ -186,8 +209,14 @@ mod tests {
 
     #[test]
     fn instants_and_spans_are_short() {
-        assert_eq!(instant(datetime!(2026-03-01 13:00:05.5 +1)), "2026-03-01 12:00:05Z");
-        assert_eq!([span(60), span(90), span(47 * 86_400)], ["1m", "90s", "47d"]);
+        assert_eq!(
+            instant(datetime!(2026-03-01 13:00:05.5 +1)),
+            "2026-03-01 12:00:05Z"
+        );
+        assert_eq!(
+            [span(60), span(90), span(47 * 86_400)],
+            ["1m", "90s", "47d"]
+        );
         assert_eq!(span(0), "0s");
     }
 }

@@ -22,15 +22,24 @@ impl Progress {
     pub fn start(subject: &str, no_color: bool) -> Self {
         let bar = ProgressBar::new_spinner();
         if io::stderr().is_terminal() {
-            let template = if no_color { "{spinner} {msg} ({elapsed})" } else { "{spinner:.cyan} {msg} ({elapsed})" };
+            let template = if no_color {
+                "{spinner} {msg} ({elapsed})"
+            } else {
+                "{spinner:.cyan} {msg} ({elapsed})"
+            };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
+            bar.set_message(plain(subject));
             bar.enable_steady_tick(Duration::from_millis(100));
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, subject: plain(subject), steps: Vec::new() }
+        Self {
+            bar,
+            subject: plain(subject),
+            steps: Vec::new(),
+        }
     }
 
     /// The job has come to this step.

@@ -99,7 +99,10 @@ fn judge(
         return Ok(certificate);
     }
     progress.step(&job.state);
-    let waiting_on = certificate.waiting_on.as_ref().filter(|_| certificate.job.is_none());
+    let waiting_on = certificate
+        .waiting_on
+        .as_ref()
+        .filter(|_| certificate.job.is_none());
     let why = match (waiting_on, &job.last_error) {
         _ if job.state == JobState::Cancelled.as_str() => "its job was cancelled".to_owned(),
         (Some(waiting_on), _) => waiting_on.sentence.clone(),
@@ -111,14 +114,24 @@ fn judge(
         Some(waiting_on) => waiting_on.code == waiting::REFUSED,
         None => job.state == JobState::Discarded.as_str() && job.attempt < job.max_attempts,
     };
-    let code = if refused { REFUSED } else { Exit::Failed.code() };
+    let code = if refused {
+        REFUSED
+    } else {
+        Exit::Failed.code()
+    };
     let what = format!("certificate {}", certificate.name);
-    let hint = format!("`certmill jobs show {}` says more; then `certmill certs renew {}`", job.id, certificate.name);
+    let hint = format!(
+        "`certmill jobs show {}` says more; then `certmill certs renew {}`",
+        job.id, certificate.name
+    );
     Err(Failure::with_code(code, &what, &job.id, &why, &hint))
 }
 
 fn too_late(accepted: &Accepted, timeout: Duration) -> Failure {
-    let why = format!("not issued within {} s; it goes on without us", timeout.as_secs());
+    let why = format!(
+        "not issued within {} s; it goes on without us",
+        timeout.as_secs()
+    );
     early(Exit::TimeOut, accepted, &why)
 }
 
@@ -128,8 +141,17 @@ fn detached(accepted: &Accepted) -> Failure {
 
 fn early(exit: Exit, accepted: &Accepted, why: &str) -> Failure {
     let name = &accepted.certificate.name;
-    let hint = format!("come back by `certmill certs show {name}` or `certmill jobs show {}`", accepted.job.id);
-    Failure::new(exit, &format!("certificate {name}"), &accepted.job.id, why, &hint)
+    let hint = format!(
+        "come back by `certmill certs show {name}` or `certmill jobs show {}`",
+        accepted.job.id
+    );
+    Failure::new(
+        exit,
+        &format!("certificate {name}"),
+        &accepted.job.id,
+        why,
+        &hint,
+    )
 }
 
 #[cfg(test)]

@@ -32,15 +32,22 @@ fn certificate(waiting_code: Option<&str>, issued: bool) -> CertificateView {
 
 fn code(state: &str, attempt: i32, waiting_code: Option<&str>, issued: bool) -> u8 {
     let mut progress = Progress::start("a.example", true);
-    judge(certificate(waiting_code, issued), &job(state, attempt), &mut progress)
-        .map_or_else(|failure| failure.code(), |_| 0)
+    judge(
+        certificate(waiting_code, issued),
+        &job(state, attempt),
+        &mut progress,
+    )
+    .map_or_else(|failure| failure.code(), |_| 0)
 }
 
 #[test]
 fn ends_have_their_exit_codes() {
     assert_eq!(code("completed", 1, None, true), 0);
     assert_eq!(code("discarded", 1, Some(waiting::REFUSED), false), 4);
-    assert_eq!(code("discarded", 5, Some(waiting::ATTEMPTS_USED_UP), false), 1);
+    assert_eq!(
+        code("discarded", 5, Some(waiting::ATTEMPTS_USED_UP), false),
+        1
+    );
     assert_eq!(code("cancelled", 1, Some(waiting::REFUSED), false), 1);
     assert_eq!(code("discarded", 1, None, true), 4);
     assert_eq!(code("discarded", 5, None, true), 1);
@@ -49,18 +56,31 @@ fn ends_have_their_exit_codes() {
 #[test]
 fn a_failure_carries_the_sentence_and_the_next_command() {
     let mut progress = Progress::start("a.example", true);
-    let failed = judge(certificate(Some(waiting::REFUSED), false), &job("discarded", 1), &mut progress);
+    let failed = judge(
+        certificate(Some(waiting::REFUSED), false),
+        &job("discarded", 1),
+        &mut progress,
+    );
     let text = failed.unwrap_err().to_string();
-    assert!(text.contains("the last order was refused: because"), "{text}");
+    assert!(
+        text.contains("the last order was refused: because"),
+        "{text}"
+    );
     assert!(text.contains("certmill jobs show job_0"), "{text}");
 }
 
 #[test]
 fn early_ends_say_how_to_come_back() {
-    let accepted = Accepted { certificate: certificate(None, false), job: job("running", 1) };
+    let accepted = Accepted {
+        certificate: certificate(None, false),
+        job: job("running", 1),
+    };
     let late = too_late(&accepted, Duration::from_secs(5));
     assert_eq!(late.code(), 6);
-    assert!(late.to_string().contains("certmill certs show a.example"), "{late}");
+    assert!(
+        late.to_string().contains("certmill certs show a.example"),
+        "{late}"
+    );
     assert_eq!(detached(&accepted).code(), 130);
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Invariant: each run sees only the variables that the test names.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::disallowed_methods, reason = "the binary under test is a process")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the binary under test is a process"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +27,10 @@ struct Ended {
 
 impl Bench {
     fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), vars: Vec::new() }
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            vars: Vec::new(),
+        }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -34,8 +40,14 @@ impl Bench {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_certmill"));
-        command.args(args).env_clear().current_dir(self.home.path()).stdin(Stdio::null());
-        command.env("HOME", self.home.path()).envs(self.vars.iter().map(|(k, v)| (k, v)));
+        command
+            .args(args)
+            .env_clear()
+            .current_dir(self.home.path())
+            .stdin(Stdio::null());
+        command
+            .env("HOME", self.home.path())
+            .envs(self.vars.iter().map(|(k, v)| (k, v)));
         command
     }
 
@@ -45,7 +57,10 @@ impl Bench {
 
     /// A data folder with a key and the address of a port where nobody listens.
     fn folder(&self, key_mode: u32) -> String {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let dir = self.home.path().join("data");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("url"), format!("https://{closed}\n")).unwrap();
@@ -62,8 +77,15 @@ fn write_key(path: &Path, mode: u32) {
 fn ended(output: Output) -> Ended {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-    assert!(!stderr.contains("panicked") && !stderr.contains("canary"), "{stderr}");
-    Ended { code: output.status.code(), stdout, stderr }
+    assert!(
+        !stderr.contains("panicked") && !stderr.contains("canary"),
+        "{stderr}"
+    );
+    Ended {
+        code: output.status.code(),
+        stdout,
+        stderr,
+    }
 }
 
 #[test]
@@ -77,14 +99,24 @@ fn usage_errors_send_nothing_and_exit_with_2() {
         ("profiles add p --lifetime 47", "47d"),
         ("certs list --api-key canary-key", "CERTMILL_API_KEY_FILE"),
         ("up --url https://h", "--url"),
-        ("up --database-url postgres://u:canary@h/c", "CERTMILL_DATABASE_URL_FILE"),
-        ("worker --set migrate_url=postgres://u:canary@h/c", "PGPASSFILE"),
+        (
+            "up --database-url postgres://u:canary@h/c",
+            "CERTMILL_DATABASE_URL_FILE",
+        ),
+        (
+            "worker --set migrate_url=postgres://u:canary@h/c",
+            "PGPASSFILE",
+        ),
         ("", "Usage"),
     ] {
         let args: Vec<&str> = line.split_whitespace().collect();
         let end = bench.run(&args);
         assert_eq!(end.code, Some(2), "{line}: {}", end.stderr);
-        assert!(end.stderr.contains(words) && end.stdout.is_empty(), "{line}: {}", end.stderr);
+        assert!(
+            end.stderr.contains(words) && end.stdout.is_empty(),
+            "{line}: {}",
+            end.stderr
+        );
     }
 }
 
@@ -102,11 +134,23 @@ fn help_and_version_are_data() {
 fn bad_settings_come_all_at_once_with_3() {
     let bench = Bench::new().with("CERTMILL_POLL_MS", "soon");
     let file = bench.home.path().join("c.toml");
-    fs::write(&file, "databse_url = 'postgres://u:canary@h/c'\nwake = 'maybe'\n").unwrap();
+    fs::write(
+        &file,
+        "databse_url = 'postgres://u:canary@h/c'\nwake = 'maybe'\n",
+    )
+    .unwrap();
     let end = bench.run(&["worker", "--config", file.to_str().unwrap()]);
     assert_eq!(end.code, Some(3), "{}", end.stderr);
-    assert!(end.stderr.contains("did you mean `database_url`"), "{}", end.stderr);
-    let errors = end.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert!(
+        end.stderr.contains("did you mean `database_url`"),
+        "{}",
+        end.stderr
+    );
+    let errors = end
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .count();
     assert!(errors >= 3, "{}", end.stderr);
 }
 
@@ -114,7 +158,12 @@ fn bad_settings_come_all_at_once_with_3() {
 fn a_client_without_a_server_says_what_to_do() {
     let end = Bench::new().run(&["certs", "list", "--data-dir", "nowhere"]);
     assert_eq!(end.code, Some(3), "{}", end.stderr);
-    assert!(end.stderr.starts_with("error: API key (nowhere/admin.key): "), "{}", end.stderr);
+    assert!(
+        end.stderr
+            .starts_with("error: API key (nowhere/admin.key): "),
+        "{}",
+        end.stderr
+    );
     assert!(end.stderr.contains("certmill up"), "{}", end.stderr);
 }
 
@@ -122,15 +171,33 @@ fn a_client_without_a_server_says_what_to_do() {
 fn plain_http_and_lax_keys_are_refused_with_3() {
     let bench = Bench::new();
     let data = bench.folder(0o644);
-    let end = bench.run(&["--data-dir", &data, "certs", "list", "--url", "http://127.0.0.1:1"]);
+    let end = bench.run(&[
+        "--data-dir",
+        &data,
+        "certs",
+        "list",
+        "--url",
+        "http://127.0.0.1:1",
+    ]);
     assert_eq!(end.code, Some(3), "{}", end.stderr);
-    assert!(end.stderr.contains("plain HTTP is refused; use https://"), "{}", end.stderr);
-    assert!(end.stderr.contains("mode is 0644, must be 0600 or stricter"), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("plain HTTP is refused; use https://"),
+        "{}",
+        end.stderr
+    );
+    assert!(
+        end.stderr
+            .contains("mode is 0644, must be 0600 or stricter"),
+        "{}",
+        end.stderr
+    );
 }
 
 #[test]
 fn a_key_with_a_control_character_is_named_by_its_variable() {
-    let end = Bench::new().with("CERTMILL_API_KEY", "canary\tkey").run(&["status"]);
+    let end = Bench::new()
+        .with("CERTMILL_API_KEY", "canary\tkey")
+        .run(&["status"]);
     assert_eq!(end.code, Some(3), "{}", end.stderr);
     assert!(end.stderr.contains("CERTMILL_API_KEY"), "{}", end.stderr);
 }
@@ -141,21 +208,32 @@ fn a_silent_address_is_10_and_leaves_no_key_behind() {
     let data = bench.folder(0o600);
     let end = bench.run(&["certs", "add", "shop.example.com", "--data-dir", &data]);
     assert_eq!(end.code, Some(10), "{}", end.stderr);
-    assert!(end.stderr.contains("cannot be reached") && end.stdout.is_empty(), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("cannot be reached") && end.stdout.is_empty(),
+        "{}",
+        end.stderr
+    );
     assert!(!bench.home.path().join("shop.example.com.key").exists());
 }
 
 #[test]
 fn the_environment_names_a_server() {
     let bench = Bench::new();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     write_key(&bench.home.path().join("k"), 0o600);
     let bench = bench
         .with("CERTMILL_URL", format!("https://{closed}/api/v1/"))
         .with("CERTMILL_API_KEY_FILE", "k");
     let end = bench.run(&["jobs", "list"]);
     assert_eq!(end.code, Some(10), "{}", end.stderr);
-    assert!(end.stderr.contains(&format!("(https://{closed})")), "{}", end.stderr);
+    assert!(
+        end.stderr.contains(&format!("(https://{closed})")),
+        "{}",
+        end.stderr
+    );
 }
 
 #[test]

@@ -4,5 +4,4 @@ FROM certificate c
 WHERE c.auto_renew AND c.renew_at < clock_timestamp() - interval '15 s'
   AND NOT EXISTS (SELECT 1 FROM job j
                   WHERE j.kind = 'issue' AND (j.args ->> 'generation')::int = c.generation + 1
-                    AND j.object = (SELECT max(h.certificate) FROM h_enqueue h
-                                    WHERE h.certificate_id = c.id))
+                    AND j.object = shown('cert_', c.id))

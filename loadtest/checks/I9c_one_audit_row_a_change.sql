@@ -11,6 +11,6 @@ WHERE a.action = 'certificate.issue'
 UNION ALL
 SELECT 'request ' || h.name, count(a.id)
 FROM h_enqueue h
-LEFT JOIN audit a ON a.action = 'certificate.request' AND a.object = h.certificate
+LEFT JOIN audit a ON a.action = 'certificate.request' AND a.object = shown('cert_', h.certificate_id)
 WHERE h.outcome = 'ok' AND h.op IN ('request', 'bulk')
 GROUP BY h.op_id, h.name HAVING count(a.id) <> 1

@@ -95,6 +95,15 @@ SELECT id, kind, queue, CASE outcome WHEN 2 THEN 'completed' WHEN 3 THEN 'discar
        run_at, fence, NULL, NULL, attempt, max_attempts, lost, created_at, finalized_at, object
 FROM public.job_history;
 
+-- An id as people and rows of text see it: the prefix and 26 Crockford digits.
+CREATE FUNCTION harness.shown(prefix text, id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT prefix || string_agg(
+        substr('0123456789abcdefghjkmnpqrstvwxyz', substring(b FROM 1 + 5 * n FOR 5)::bit(5)::int + 1, 1),
+        '' ORDER BY n)
+    FROM (SELECT B'00' || ('x' || replace(id::text, '-', ''))::bit(128) AS b) v, generate_series(0, 25) n
+$$;
+
 -- Loaded from the clients' own log, never from the server's.
 CREATE TABLE harness.h_enqueue (
     op_id          text PRIMARY KEY,
@@ -102,7 +111,6 @@ CREATE TABLE harness.h_enqueue (
     name           text NOT NULL,
     outcome        text NOT NULL,          -- ok, fail, unknown
     certificate_id uuid,
-    certificate    text,                   -- as shown
     job_id         bigint,
     t0             timestamptz NOT NULL,
     t1             timestamptz NOT NULL

@@ -38,14 +38,25 @@ pub struct Options {
 ///
 /// # Errors
 /// Only if the system gives no thread for the beats.
-pub async fn run(options: Options, tasks: &Tasks, ready: impl FnOnce() + Send) -> Result<(), Error> {
+pub async fn run(
+    options: Options,
+    tasks: &Tasks,
+    ready: impl FnOnce() + Send,
+) -> Result<(), Error> {
     let shutdown = tasks.shutdown_token();
     let beats = keep_registered(tasks, beat_options(&options), &shutdown, ready);
     let campaigning = campaign(
         &options.pool,
         CampaignOptions::new(LEADERSHIP, options.label.clone(), options.leader_lease),
         shutdown.clone(),
-        |term| term::lead(options.pool.clone(), options.hinter.clone(), options.periods, term),
+        |term| {
+            term::lead(
+                options.pool.clone(),
+                options.hinter.clone(),
+                options.periods,
+                term,
+            )
+        },
     );
     let ((), registered) = tokio::join!(campaigning, beats);
     registered

@@ -25,7 +25,11 @@ struct Kept {
 
 impl Issuers {
     pub(crate) fn new(pool: Pool, ca_keys: Option<Arc<Keyring>>) -> Self {
-        Self { pool, ca_keys, connected: Mutex::new(HashMap::new()) }
+        Self {
+            pool,
+            ca_keys,
+            connected: Mutex::new(HashMap::new()),
+        }
     }
 
     /// The connected issuer of a row.
@@ -34,13 +38,19 @@ impl Issuers {
     /// A fault of class `Misconfigured` where its settings or its key do not fit.
     pub(crate) async fn connect(&self, row: &Issuer) -> Result<Arc<dyn Connected>, Fault> {
         let mut connected = self.connected.lock().await;
-        if let Some(kept) = connected.get(&row.id).filter(|kept| kept.config == row.config) {
+        if let Some(kept) = connected
+            .get(&row.id)
+            .filter(|kept| kept.config == row.config)
+        {
             return Ok(Arc::clone(&kept.issuer));
         }
         let ca_key = match (row.ca_key_id, &self.ca_keys) {
             (None, _) => None,
             (Some(_), None) => {
-                return Err(Fault::misconfigured("ca_kek_missing", "this worker has no ca.kek file"));
+                return Err(Fault::misconfigured(
+                    "ca_kek_missing",
+                    "this worker has no ca.kek file",
+                ));
             }
             (Some(id), Some(keys)) => Some(
                 open_ca_key(&self.pool, keys, id)
@@ -48,9 +58,14 @@ impl Issuers {
                     .map_err(|why| Fault::retry("ca_key_not_opened", why.to_string()))?,
             ),
         };
-        let issuer: Arc<dyn Connected> =
-            connect(&row.kind, &row.config, Deps { ca_key })?.into();
-        connected.insert(row.id, Kept { config: row.config.clone(), issuer: Arc::clone(&issuer) });
+        let issuer: Arc<dyn Connected> = connect(&row.kind, &row.config, Deps { ca_key })?.into();
+        connected.insert(
+            row.id,
+            Kept {
+                config: row.config.clone(),
+                issuer: Arc::clone(&issuer),
+            },
+        );
         Ok(issuer)
     }
 }

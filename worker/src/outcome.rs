@@ -53,10 +53,15 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn decide(fault: &Fault, attempt: i16, rng: &mut impl rand::Rng) -> Outcome {
     let class = class_of(fault.class);
-    let asked = fault.retry_after.map(|wait| wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
+    let asked = fault
+        .retry_after
+        .map(|wait| wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
     let wait = asked.unwrap_or_else(|| backoff(class, attempt, rng));
     match fault.class {
-        FaultClass::Wait => Outcome::Snooze { after: wait, code: waiting::ISSUER_PENDING },
+        FaultClass::Wait => Outcome::Snooze {
+            after: wait,
+            code: waiting::ISSUER_PENDING,
+        },
         FaultClass::Retry => failed(fault, class, wait, false),
         FaultClass::Rejected | FaultClass::Misconfigured | FaultClass::Unsupported => {
             failed(fault, class, wait, true)
@@ -103,7 +108,9 @@ mod tests {
             (Fault::unsupported("no_such", "not here"), Some(true)),
         ];
         for (fault, permanent) in table {
-            let Outcome::Fail(failed) = decided(&fault, 1) else { panic!("{fault:?}") };
+            let Outcome::Fail(failed) = decided(&fault, 1) else {
+                panic!("{fault:?}")
+            };
             assert_eq!(Some(failed.permanent), permanent, "{fault:?}");
         }
         let wait = Fault::wait("processing", "not yet", None);
@@ -114,7 +121,9 @@ mod tests {
     fn retry_after_is_followed_within_bounds() {
         for (asked_s, followed_s) in [(0, 1), (30, 30), (1_000_000, 86_400)] {
             let fault = Fault::wait("rate_limited", "later", Some(Duration::from_secs(asked_s)));
-            let Outcome::Snooze { after, .. } = decided(&fault, 1) else { panic!() };
+            let Outcome::Snooze { after, .. } = decided(&fault, 1) else {
+                panic!()
+            };
             assert_eq!(after, Duration::from_secs(followed_s));
         }
     }

@@ -105,7 +105,10 @@ async fn incarnation(
         tasks,
         options.pool.clone(),
         Registry,
-        FinisherOptions { unfenced: options.failpoints.unfenced_finish, ..FinisherOptions::default() },
+        FinisherOptions {
+            unfenced: options.failpoints.unfenced_finish,
+            ..FinisherOptions::default()
+        },
     );
     let source = JobSource::new(SourceOptions {
         pool: options.pool.clone(),

@@ -40,7 +40,12 @@ pub(crate) async fn settle(
     }
 }
 
-async fn complete(finisher: &Finisher, job: ClaimedJob, effect: serde_json::Value, result: serde_json::Value) {
+async fn complete(
+    finisher: &Finisher,
+    job: ClaimedJob,
+    effect: serde_json::Value,
+    result: serde_json::Value,
+) {
     let id = job.lease.job_id;
     let finished = Finished {
         lease: job.lease,
@@ -57,8 +62,17 @@ async fn complete(finisher: &Finisher, job: ClaimedJob, effect: serde_json::Valu
     }
 }
 
-async fn snooze_once(tools: &Tools, job: &ClaimedJob, after: Duration, code: &str) -> Result<(), Error> {
-    let mut conn = tools.pool.acquire().await.map_err(|why| Error::Store(why.into()))?;
+async fn snooze_once(
+    tools: &Tools,
+    job: &ClaimedJob,
+    after: Duration,
+    code: &str,
+) -> Result<(), Error> {
+    let mut conn = tools
+        .pool
+        .acquire()
+        .await
+        .map_err(|why| Error::Store(why.into()))?;
     snooze(&mut conn, &job.lease, Until::After(after), code).await?;
     Ok(())
 }
@@ -71,7 +85,10 @@ async fn fail_once(tools: &Tools, job: &ClaimedJob, failed: &Failed) -> Result<(
         permanent: failed.permanent,
         waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
     };
-    let fault = Fault { code: failed.code.clone(), detail: failed.detail.clone() };
+    let fault = Fault {
+        code: failed.code.clone(),
+        detail: failed.detail.clone(),
+    };
     settle_failure(&tools.pool, job, &failure, &fault).await?;
     Ok(())
 }

@@ -28,7 +28,9 @@ impl Folder {
     }
 
     pub(super) fn read_key(&self) -> Option<SecretString> {
-        fs::read_to_string(self.0.join(KEY)).ok().map(SecretString::from)
+        fs::read_to_string(self.0.join(KEY))
+            .ok()
+            .map(SecretString::from)
     }
 
     pub(super) fn read_chain(&self) -> Option<String> {
@@ -66,7 +68,11 @@ impl Folder {
                 Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
                 _ => {}
             }
-            let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+            let mut out = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&draft)?;
             out.write_all(text.as_bytes())?;
             out.sync_all()?;
             fs::rename(&draft, &path)
@@ -75,6 +81,9 @@ impl Folder {
     }
 
     fn unwritable(&self, file: &str, why: &io::Error) -> TlsError {
-        TlsError::new(format!("{} cannot be written: {why}", self.0.join(file).display()))
+        TlsError::new(format!(
+            "{} cannot be written: {why}",
+            self.0.join(file).display()
+        ))
     }
 }

@@ -30,7 +30,10 @@ impl Identity {
     /// Draws a new one, and forgets the chain of the old one.
     pub(super) fn make(folder: &Folder) -> Result<Self, TlsError> {
         let bits: [u8; 5] = random::bytes().map_err(TlsError::new)?;
-        let name = format!("api-{}.certmill.internal", BASE32_NOPAD.encode(&bits).to_lowercase());
+        let name = format!(
+            "api-{}.certmill.internal",
+            BASE32_NOPAD.encode(&bits).to_lowercase()
+        );
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(TlsError::new)?;
         folder.forget_chain()?;
         folder.write_key(key.to_pem().expose_secret())?;
@@ -48,7 +51,9 @@ impl Identity {
 
     /// The request for these names, signed with the key.
     pub(super) fn csr_pem(&self, names: &Names) -> Result<String, TlsError> {
-        csr::create(&self.key, names).map(|der| csr::to_pem(&der)).map_err(TlsError::new)
+        csr::create(&self.key, names)
+            .map(|der| csr::to_pem(&der))
+            .map_err(TlsError::new)
     }
 
     /// The chain in the folder, if it is for this key.

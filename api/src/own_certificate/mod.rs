@@ -8,7 +8,7 @@ mod folder;
 mod identity;
 mod names;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::names::{Names, San};
@@ -28,6 +28,8 @@ use identity::Identity;
 
 /// Between looks while there is nothing to serve: short at first, so that a first start is quick.
 const EAGER: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// Between orders that came to nothing.
+const PATIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 /// Between looks while all is well.
 const CALM: Duration = Duration::from_secs(20);
 
@@ -61,11 +63,17 @@ pub(crate) struct OwnCertificate {
     identity: Identity,
     tls: Tls,
     shown: Option<Vec<u8>>,
+    renewals: u32,
+    renew_after: Instant,
 }
 
 impl OwnCertificate {
     /// Loads or makes the identity, and shows its chain if the folder has one.
-    pub(crate) fn open(app: &App, data_dir: &std::path::Path, names: Vec<San>) -> Result<Self, TlsError> {
+    pub(crate) fn open(
+        app: &App,
+        data_dir: &std::path::Path,
+        names: Vec<San>,
+    ) -> Result<Self, TlsError> {
         let folder = Folder::open(data_dir)?;
         let identity = match Identity::load(&folder) {
             Some(identity) => identity,
@@ -78,7 +86,18 @@ impl OwnCertificate {
         };
         let context = app.context.clone();
         let caller = Caller::system("api");
-        Ok(Self { app: app.clone(), context, caller, folder, names, identity, tls, shown: None })
+        Ok(Self {
+            app: app.clone(),
+            context,
+            caller,
+            folder,
+            names,
+            identity,
+            tls,
+            shown: None,
+            renewals: 0,
+            renew_after: Instant::now(),
+        })
     }
 
     /// What the listener shows.
@@ -105,7 +124,11 @@ impl OwnCertificate {
                     EAGER.delay(unsettled, &mut rand::rng())
                 }
             };
-            if shutdown.cut_short(tokio::time::sleep(pause)).await.is_none() {
+            if shutdown
+                .cut_short(tokio::time::sleep(pause))
+                .await
+                .is_none()
+            {
                 return;
             }
         }
@@ -122,24 +145,49 @@ impl OwnCertificate {
             return Ok(Found::Waiting);
         }
         let mut tx = self.context.begin().await?;
-        let now = clock::now(&mut tx).await.map_err(certmill_service::Error::from)?;
+        let now = clock::now(&mut tx)
+            .await
+            .map_err(certmill_service::Error::from)?;
         drop(tx);
-        let valid = detail.version.as_ref().filter(|version| version.validity.not_after > now);
+        let valid = detail
+            .version
+            .as_ref()
+            .filter(|version| version.validity.not_after > now);
         if let Some(version) = valid {
             self.show(version)?;
         }
         let due = detail.certificate.renew_at.is_some_and(|at| at <= now);
         let failed = detail.certificate.status == CertificateStatus::Failed;
         if (due || failed) && detail.job.is_none() {
-            certificates::renew(&self.context, &self.caller, detail.certificate.id, None).await?;
-            tracing::info!(event = "own_certificate", "the api's own certificate is being renewed");
+            self.renew(&detail).await?;
         }
-        let settled = valid.is_some() && !due;
-        Ok(if settled { Found::Settled } else { Found::Waiting })
+        if valid.is_none() || due {
+            return Ok(Found::Waiting);
+        }
+        self.renewals = 0;
+        Ok(Found::Settled)
+    }
+
+    /// Orders the next version; one that comes to nothing is not repeated at once.
+    async fn renew(&mut self, detail: &Detail) -> Result<(), Fault> {
+        if Instant::now() < self.renew_after {
+            return Ok(());
+        }
+        self.renewals = self.renewals.saturating_add(1);
+        self.renew_after = Instant::now() + PATIENT.delay(self.renewals, &mut rand::rng());
+        certificates::renew(&self.context, &self.caller, detail.certificate.id, None).await?;
+        tracing::info!(
+            event = "own_certificate",
+            "the api's own certificate is being renewed"
+        );
+        Ok(())
     }
 
     async fn look(&self) -> Result<Option<Detail>, Fault> {
-        let filter = Filter { names: vec![self.identity.name().to_owned()], ..Filter::default() };
+        let filter = Filter {
+            names: vec![self.identity.name().to_owned()],
+            ..Filter::default()
+        };
         let mut found = certificates::list(&self.context, &self.caller, &filter, None, 1).await?;
         Ok(found.pop())
     }
@@ -165,8 +213,14 @@ impl OwnCertificate {
             csr_pem: Some(self.identity.csr_pem(&self.all_names()?)?),
             auto_renew: false,
         };
-        let asked =
-            certificates::request(&self.context, &self.caller, vec![ask], |_| String::new(), None).await?;
+        let asked = certificates::request(
+            &self.context,
+            &self.caller,
+            vec![ask],
+            |_| String::new(),
+            None,
+        )
+        .await?;
         match asked.value.into_iter().next() {
             Some(ItemOutcome::Refused { faults }) => {
                 let words: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
@@ -178,12 +232,19 @@ impl OwnCertificate {
 
     fn show(&mut self, version: &Version) -> Result<(), TlsError> {
         if self.shown.as_ref() != Some(&version.fingerprint) {
-            let chain: Vec<Vec<u8>> =
-                std::iter::once(&version.leaf_der).chain(&version.chain_der).cloned().collect();
+            let chain: Vec<Vec<u8>> = std::iter::once(&version.leaf_der)
+                .chain(&version.chain_der)
+                .cloned()
+                .collect();
             self.tls.swap(&chain, self.identity.key())?;
-            self.folder.write_chain(&certificates::version_pem(version))?;
+            self.folder
+                .write_chain(&certificates::version_pem(version))?;
             self.shown = Some(version.fingerprint.clone());
-            tracing::info!(event = "own_certificate", generation = version.generation, "the api shows its own certificate");
+            tracing::info!(
+                event = "own_certificate",
+                generation = version.generation,
+                "the api shows its own certificate"
+            );
         }
         self.app.readiness.certificate_is_in_place();
         Ok(())

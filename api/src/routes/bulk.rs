@@ -23,21 +23,41 @@ pub(super) async fn request(
     let asks: Vec<Ask> = body.value.certificates.into_iter().map(ask).collect();
     let names: Vec<String> = asks.iter().map(|ask| ask.name.clone()).collect();
     let pointer = |place| format!("/certificates/{place}");
-    let answer = certificates::request(&app.context, &caller, asks, pointer, key.as_ref()).await?;
-    let items: Vec<BulkItem> =
-        names.into_iter().zip(answer.value).map(|(name, outcome)| item(name, outcome)).collect();
+    let answer = certificates::request(&app.context, &caller, asks, pointer, key.as_ref())
+        .await
+        .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
+    let items: Vec<BulkItem> = names
+        .into_iter()
+        .zip(answer.value)
+        .map(|(name, outcome)| item(name, outcome))
+        .collect();
     let accepted = items.iter().filter(|item| item.problem.is_none()).count();
-    let status = if accepted > 0 { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let view = BulkAnswer { accepted, refused: items.len() - accepted, items };
+    let status = if accepted > 0 {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
+    let view = BulkAnswer {
+        accepted,
+        refused: items.len() - accepted,
+        items,
+    };
     let mut response = (status, Json(view)).into_response();
     idempotency::mark(response.headers_mut(), answer.replayed);
     Ok(response)
 }
 
 fn item(asked: String, outcome: ItemOutcome) -> BulkItem {
-    let refused = |problem| BulkItem { name: asked.clone(), certificate_id: None, job_id: None, problem: Some(problem) };
+    let refused = |problem| BulkItem {
+        name: asked.clone(),
+        certificate_id: None,
+        job_id: None,
+        problem: Some(problem),
+    };
     match outcome {
-        ItemOutcome::Accepted { certificate, job, .. } => BulkItem {
+        ItemOutcome::Accepted {
+            certificate, job, ..
+        } => BulkItem {
             name: asked,
             certificate_id: Some(certificate.to_string()),
             job_id: Some(job.to_string()),

@@ -5,8 +5,8 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::ids::CertificateId;
-use certmill_service::certificates::{self, Ask, ItemOutcome};
 use certmill_service::Caller;
+use certmill_service::certificates::{self, Ask, ItemOutcome};
 use certmill_store::certificate::Filter;
 use certmill_wire::{
     ActionRequest, CertificateFilter, CertificateRequest, CertificateView, ProblemCode,
@@ -31,11 +31,13 @@ pub(super) async fn request(
     let key = idempotency::of(&headers, "POST /api/v1/certificates", "", &body.bytes)?;
     let asks = vec![ask(body.value)];
     let answer =
-        certificates::request(&app.context, &caller, asks, |_| String::new(), key.as_ref()).await?;
+        certificates::request(&app.context, &caller, asks, |_| String::new(), key.as_ref())
+            .await
+            .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
     match answer.value.into_iter().next() {
-        Some(ItemOutcome::Accepted { certificate, job, .. }) => {
-            accepted(&app, &caller, certificate, job, &headers, answer.replayed).await
-        }
+        Some(ItemOutcome::Accepted {
+            certificate, job, ..
+        }) => accepted(&app, &caller, certificate, job, &headers, answer.replayed).await,
         Some(ItemOutcome::Exists { name }) => Err(exists(&name)),
         Some(ItemOutcome::Refused { faults }) => Err(problem::of_fields(faults).into()),
         None => Err(Error::internal("the service gave no outcome")),
@@ -69,14 +71,20 @@ pub(super) async fn list(
     let mut filter = CertificateFilter::from_pairs(query.pairs.clone())?;
     let paging = std::mem::take(&mut filter.paging);
     let listing = Listing::new(&app, &caller, query, filter.to_pairs(), paging);
-    let after = listing.after()?.map(|id| CertificateId(Uuid::from_bytes(id)));
+    let after = listing
+        .after()?
+        .map(|id| CertificateId(Uuid::from_bytes(id)));
     let wanted = Filter {
         statuses: words::<CertificateStatus>("status", &filter.status)?,
         names: filter.name,
     };
     let limit = listing.rows().into();
     let rows = certificates::list(&app.context, &caller, &wanted, after, limit).await?;
-    Ok(listing.page(rows, |row| row.certificate.id.0.into_bytes(), views::certificate))
+    Ok(listing.page(
+        rows,
+        |row| row.certificate.id.0.into_bytes(),
+        views::certificate,
+    ))
 }
 
 /// `GET /api/v1/certificates/{id}`
@@ -99,6 +107,16 @@ pub(super) async fn renew(
 ) -> Result<Response, Error> {
     let route = "POST /api/v1/certificates/{id}/renew";
     let key = idempotency::of(&headers, route, &id.to_string(), &body.bytes)?;
-    let answer = certificates::renew(&app.context, &caller, id, key.as_ref()).await?;
-    accepted(&app, &caller, id, answer.value.job, &headers, answer.replayed).await
+    let answer = certificates::renew(&app.context, &caller, id, key.as_ref())
+        .await
+        .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
+    accepted(
+        &app,
+        &caller,
+        id,
+        answer.value.job,
+        &headers,
+        answer.replayed,
+    )
+    .await
 }

@@ -18,5 +18,8 @@ pub(super) async fn show(
 
 /// `GET /api/v1/version`
 pub(super) async fn version() -> Json<VersionInfo> {
-    Json(VersionInfo { version: VERSION.to_owned(), schema: certmill_pg::newest_migration() })
+    Json(VersionInfo {
+        version: VERSION.to_owned(),
+        schema: certmill_pg::newest_migration(),
+    })
 }

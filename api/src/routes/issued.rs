@@ -25,7 +25,9 @@ pub(super) async fn versions(
 ) -> Result<Json<VersionList>, Error> {
     let most = i64::from(MAX_LIMIT);
     let rows = certificates::versions(&app.context, &caller, id, None, most).await?;
-    Ok(Json(VersionList { data: rows.iter().map(views::version).collect() }))
+    Ok(Json(VersionList {
+        data: rows.iter().map(views::version).collect(),
+    }))
 }
 
 /// `GET /api/v1/certificates/{id}/chain`: PEM, leaf first, without the root.

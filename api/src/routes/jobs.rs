@@ -41,7 +41,9 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Id(id): Id<JobId>,
 ) -> Result<Json<JobView>, Error> {
-    Ok(Json(views::job(jobs::by_id(&app.context, &caller, id).await?)))
+    Ok(Json(views::job(
+        jobs::by_id(&app.context, &caller, id).await?,
+    )))
 }
 
 /// `POST /api/v1/jobs/{id}/cancel`
@@ -51,7 +53,9 @@ pub(super) async fn cancel(
     Id(id): Id<JobId>,
     _: OptionalJson<ActionRequest>,
 ) -> Result<Json<JobView>, Error> {
-    Ok(Json(views::job(jobs::cancel(&app.context, &caller, id).await?)))
+    Ok(Json(views::job(
+        jobs::cancel(&app.context, &caller, id).await?,
+    )))
 }
 
 /// `POST /api/v1/jobs/{id}/retry`
@@ -61,5 +65,7 @@ pub(super) async fn retry(
     Id(id): Id<JobId>,
     _: OptionalJson<ActionRequest>,
 ) -> Result<Json<JobView>, Error> {
-    Ok(Json(views::job(jobs::retry(&app.context, &caller, id).await?)))
+    Ok(Json(views::job(
+        jobs::retry(&app.context, &caller, id).await?,
+    )))
 }

@@ -38,15 +38,28 @@ pub struct Route {
 }
 
 const fn reads(path: &'static str, handler: fn() -> MethodRouter<App>) -> Route {
-    Route { method: "GET", path, role: Role::Viewer, handler }
+    Route {
+        method: "GET",
+        path,
+        role: Role::Viewer,
+        handler,
+    }
 }
 
 const fn writes(path: &'static str, handler: fn() -> MethodRouter<App>) -> Route {
-    Route { method: "POST", path, role: Role::Operator, handler }
+    Route {
+        method: "POST",
+        path,
+        role: Role::Operator,
+        handler,
+    }
 }
 
 const fn admin(route: Route) -> Route {
-    Route { role: Role::Admin, ..route }
+    Route {
+        role: Role::Admin,
+        ..route
+    }
 }
 
 /// All endpoints that need a key.
@@ -55,8 +68,12 @@ pub const TABLE: &[Route] = &[
     reads("/api/v1/certificates", || get(certificates::list)),
     writes("/api/v1/certificates:bulk", || post(bulk::request)),
     reads("/api/v1/certificates/{id}", || get(certificates::show)),
-    writes("/api/v1/certificates/{id}/renew", || post(certificates::renew)),
-    reads("/api/v1/certificates/{id}/versions", || get(issued::versions)),
+    writes("/api/v1/certificates/{id}/renew", || {
+        post(certificates::renew)
+    }),
+    reads("/api/v1/certificates/{id}/versions", || {
+        get(issued::versions)
+    }),
     reads("/api/v1/certificates/{id}/chain", || get(issued::chain)),
     admin(reads("/api/v1/certificates/{id}/key", || get(issued::key))),
     reads("/api/v1/profiles", || get(profiles::list)),
@@ -74,18 +91,24 @@ pub const TABLE: &[Route] = &[
 pub(crate) fn router(app: &App) -> Router {
     let mut router = Router::new();
     for route in TABLE {
-        let guard = Guard { app: app.clone(), role: route.role };
+        let guard = Guard {
+            app: app.clone(),
+            role: route.role,
+        };
         let guarded = (route.handler)().route_layer(from_fn_with_state(guard, auth::admit));
         router = router.route(route.path, guarded);
     }
-    router
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(from_fn_with_state(app.clone(), starting::gate))
+    let open = Router::new()
         .route("/ready", get(life::ready))
         .route("/readyz", get(life::ready))
         .route("/health", get(life::health))
         .route("/livez", get(life::health))
+        .method_not_allowed_fallback(unknown_method);
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(app.clone(), starting::gate))
+        .merge(open)
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(app.clone(), limits::bound))
         .layer(from_fn(request_id::stamp))
@@ -101,5 +124,8 @@ async fn unknown_path(uri: Uri) -> Error {
 }
 
 async fn unknown_method() -> Error {
-    Error::new(ProblemCode::MethodNotAllowed, "this path knows other methods; see the Allow header")
+    Error::new(
+        ProblemCode::MethodNotAllowed,
+        "this path knows other methods; see the Allow header",
+    )
 }

@@ -1,8 +1,8 @@
 //! Profiles: listed, and made by admins.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::Extension;
 use certmill_domain::ids::ProfileId;
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::profile::KeySource;
@@ -45,16 +45,30 @@ pub(super) async fn add(
 fn ask(request: ProfileRequest) -> Result<profiles::Ask, Error> {
     let mut faults = Vec::new();
     let mut key_algorithms = Vec::new();
-    for (place, word) in request.key_algorithms.unwrap_or_default().iter().enumerate() {
+    for (place, word) in request
+        .key_algorithms
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
         match word.parse::<KeyAlgorithm>() {
             Ok(algorithm) => key_algorithms.push(algorithm),
             Err(why) => {
                 let at = format!("/key_algorithms/{place}");
-                faults.push(FieldError::new(at, "key_algorithm_unknown", why.to_string()));
+                faults.push(FieldError::new(
+                    at,
+                    "key_algorithm_unknown",
+                    why.to_string(),
+                ));
             }
         }
     }
-    let key_source = match request.key_source.as_deref().unwrap_or("csr").parse::<KeySource>() {
+    let key_source = match request
+        .key_source
+        .as_deref()
+        .unwrap_or("csr")
+        .parse::<KeySource>()
+    {
         Ok(source) => source,
         Err(why) => {
             faults.push(FieldError::new("/key_source", why.code(), why.to_string()));
@@ -77,8 +91,14 @@ fn ask(request: ProfileRequest) -> Result<profiles::Ask, Error> {
 
 fn renewal(asked: Option<RenewalView>) -> RenewalRule {
     match asked {
-        Some(RenewalView { fraction: Some(fraction), .. }) => RenewalRule::Fraction(fraction),
-        Some(RenewalView { before_s: Some(seconds), .. }) => RenewalRule::Before(Duration::seconds(seconds)),
+        Some(RenewalView {
+            fraction: Some(fraction),
+            ..
+        }) => RenewalRule::Fraction(fraction),
+        Some(RenewalView {
+            before_s: Some(seconds),
+            ..
+        }) => RenewalRule::Before(Duration::seconds(seconds)),
         _ => RenewalRule::default(),
     }
 }

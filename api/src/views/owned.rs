@@ -15,7 +15,11 @@ pub(crate) fn profile(shown: Shown) -> ProfileView {
         name: profile.name,
         issuer: shown.issuer,
         lifetime_s: profile.lifetime.whole_seconds(),
-        key_algorithms: profile.key_algorithms.iter().map(ToString::to_string).collect(),
+        key_algorithms: profile
+            .key_algorithms
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         key_source: profile.key_source.as_str().to_owned(),
         renew: renewal(profile.renewal),
         allowed_names: profile.allowed_names,
@@ -25,10 +29,14 @@ pub(crate) fn profile(shown: Shown) -> ProfileView {
 
 fn renewal(rule: RenewalRule) -> RenewalView {
     match rule {
-        RenewalRule::Fraction(fraction) => RenewalView { fraction: Some(fraction), before_s: None },
-        RenewalRule::Before(before) => {
-            RenewalView { fraction: None, before_s: Some(before.whole_seconds()) }
-        }
+        RenewalRule::Fraction(fraction) => RenewalView {
+            fraction: Some(fraction),
+            before_s: None,
+        },
+        RenewalRule::Before(before) => RenewalView {
+            fraction: None,
+            before_s: Some(before.whole_seconds()),
+        },
     }
 }
 

@@ -24,42 +24,85 @@ async fn what_is_not_json_names_line_and_column() {
         let answer = api.post_text(PATH, body).await;
         answer.is(400, "invalid_json");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("line") && detail.contains("column"), "{detail}");
+        assert!(
+            detail.contains("line") && detail.contains("column"),
+            "{detail}"
+        );
     }
-    let deep = format!("{{\"name\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        "{{\"name\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     api.post_text(PATH, deep).await.is(400, "invalid_json");
 }
 
 #[tokio::test]
 async fn all_faults_of_a_body_come_at_once() {
     let api = Api::start().await;
-    let answer = api.post_text(PATH, r#"{"sans":["ok",5],"profil":"x","csr":"a\u0000b"}"#).await;
+    let answer = api
+        .post_text(PATH, r#"{"sans":["ok",5],"profil":"x","csr":"a\u0000b"}"#)
+        .await;
     answer.is(400, "invalid_request");
     let errors = answer.json()["errors"].as_array().unwrap().clone();
-    let pointers: Vec<&str> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
-    assert_eq!(pointers, ["/name", "/sans/1", "/csr", "/profil"], "{answer:?}");
+    let pointers: Vec<&str> = errors
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        pointers,
+        ["/name", "/sans/1", "/csr", "/profil"],
+        "{answer:?}"
+    );
     assert!(answer.text.contains("did you mean `profile`?"));
-    let answer = api.post(PATH, &json!({"name": "bad_name.example", "sans": ["*.com", "ok.example"]})).await;
+    let answer = api
+        .post(
+            PATH,
+            &json!({"name": "bad_name.example", "sans": ["*.com", "ok.example"]}),
+        )
+        .await;
     answer.is(400, "invalid_request");
     let errors = answer.json()["errors"].as_array().unwrap().clone();
-    let pointers: Vec<&str> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> = errors
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     assert_eq!(pointers, ["/name", "/sans/0"], "{answer:?}");
-    let answer = api.post(PATH, &json!({"name": "a.example", "profile": "nope"})).await;
-    assert_eq!(answer.json()["errors"][0]["code"], "profile_unknown", "{answer:?}");
+    let answer = api
+        .post(PATH, &json!({"name": "a.example", "profile": "nope"}))
+        .await;
+    assert_eq!(
+        answer.json()["errors"][0]["code"],
+        "profile_unknown",
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
 async fn other_media_types_and_sizes_are_refused() {
     let api = Api::start().await;
-    for (name, value) in [("content-type", "text/plain"), ("content-type", "application/jsonp")] {
-        let request = api.call(Method::POST, PATH, Role::Admin).header(name, value).body("{}");
+    for (name, value) in [
+        ("content-type", "text/plain"),
+        ("content-type", "application/jsonp"),
+    ] {
+        let request = api
+            .call(Method::POST, PATH, Role::Admin)
+            .header(name, value)
+            .body("{}");
         send(request).await.is(415, "unsupported_media_type");
     }
-    send(api.call(Method::POST, PATH, Role::Admin)).await.is(415, "unsupported_media_type");
-    let zipped = api.call(Method::POST, PATH, Role::Admin).header("content-encoding", "gzip").json(&json!({}));
+    send(api.call(Method::POST, PATH, Role::Admin))
+        .await
+        .is(415, "unsupported_media_type");
+    let zipped = api
+        .call(Method::POST, PATH, Role::Admin)
+        .header("content-encoding", "gzip")
+        .json(&json!({}));
     send(zipped).await.is(415, "unsupported_media_type");
     let charset = api.call(Method::POST, PATH, Role::Admin);
-    let charset = charset.header("content-type", "Application/JSON; charset=utf-8").body("{}");
+    let charset = charset
+        .header("content-type", "Application/JSON; charset=utf-8")
+        .body("{}");
     send(charset).await.is(400, "invalid_request");
     let large = format!("{{\"name\":\"{}\"}}", "a".repeat(2 << 20));
     api.post_text(PATH, large).await.is(413, "body_too_large");
@@ -69,9 +112,15 @@ async fn other_media_types_and_sizes_are_refused() {
 async fn an_action_takes_no_body_or_a_known_one() {
     let api = Api::start().await;
     let path = "/api/v1/jobs/job_0000000000009/cancel";
-    send(api.call(Method::POST, path, Role::Admin)).await.is(404, "not_found");
-    api.post(path, &json!({"reason": "test"})).await.is(404, "not_found");
-    api.post(path, &json!({"reasn": "test"})).await.is(400, "invalid_request");
+    send(api.call(Method::POST, path, Role::Admin))
+        .await
+        .is(404, "not_found");
+    api.post(path, &json!({"reason": "test"}))
+        .await
+        .is(404, "not_found");
+    api.post(path, &json!({"reasn": "test"}))
+        .await
+        .is(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -81,7 +130,9 @@ async fn profiles_are_checked_and_made() {
     let made = api.post("/api/v1/profiles", &body).await;
     assert_eq!(made.status, 201, "{made:?}");
     assert_eq!(made.json()["key_algorithms"], json!(["ed25519"]));
-    api.post("/api/v1/profiles", &body).await.is(409, "profile_exists");
+    api.post("/api/v1/profiles", &body)
+        .await
+        .is(409, "profile_exists");
     for (change, place) in [
         (json!({"lifetime_s": 5}), ""),
         (json!({"key_algorithms": ["dsa"]}), "/key_algorithms/0"),
@@ -94,10 +145,19 @@ async fn profiles_are_checked_and_made() {
     ] {
         let mut body = body.clone();
         body["name"] = json!("other");
-        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
         let answer = api.post("/api/v1/profiles", &body).await;
         answer.is(400, "invalid_request");
         let errors = answer.json()["errors"].clone();
-        assert!(errors.as_array().unwrap().iter().any(|error| error["pointer"] == place), "{answer:?}");
+        assert!(
+            errors
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|error| error["pointer"] == place),
+            "{answer:?}"
+        );
     }
 }

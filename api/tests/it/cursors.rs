@@ -8,8 +8,13 @@ use std::collections::BTreeSet;
 use crate::fixture::{Api, csr_for, send};
 
 async fn fill(api: &Api, names: &[String]) {
-    let items: Vec<Value> = names.iter().map(|name| json!({"name": name, "csr": csr_for(name)})).collect();
-    let answer = api.post("/api/v1/certificates:bulk", &json!({"certificates": items})).await;
+    let items: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "csr": csr_for(name)}))
+        .collect();
+    let answer = api
+        .post("/api/v1/certificates:bulk", &json!({"certificates": items}))
+        .await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(answer.json()["accepted"], names.len());
 }
@@ -27,14 +32,23 @@ async fn a_walk_during_inserts_sees_each_row_once() {
         assert!(!answer.text.contains("BEGIN CERTIFICATE"));
         let json = answer.json();
         let rows = json["data"].as_array().unwrap();
-        seen.extend(rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()));
+        seen.extend(
+            rows.iter()
+                .map(|row| row["name"].as_str().unwrap().to_owned()),
+        );
         fill(&api, &[format!("new{page}.example")]).await;
         if json["next_cursor"].is_null() {
             assert_eq!(json["has_more"], false);
             break;
         }
         let link = answer.header("link");
-        path = link.strip_prefix('<').unwrap().split_once('>').unwrap().0.to_owned();
+        path = link
+            .strip_prefix('<')
+            .unwrap()
+            .split_once('>')
+            .unwrap()
+            .0
+            .to_owned();
         assert!(path.ends_with(&format!("cursor={}", json["next_cursor"].as_str().unwrap())));
         assert!(page < 30);
     }
@@ -47,7 +61,10 @@ async fn a_walk_during_inserts_sees_each_row_once() {
 async fn cursors_are_bound_to_list_filter_and_key() {
     let api = Api::start().await;
     fill(&api, &["a.example".to_owned(), "b.example".to_owned()]).await;
-    let page = api.get("/api/v1/certificates?limit=1&status=pending").await.json();
+    let page = api
+        .get("/api/v1/certificates?limit=1&status=pending")
+        .await
+        .json();
     let cursor = page["next_cursor"].as_str().unwrap();
     let good = format!("/api/v1/certificates?limit=1&status=pending&cursor={cursor}");
     assert_eq!(api.get(&good).await.status, 200);
@@ -64,14 +81,27 @@ async fn cursors_are_bound_to_list_filter_and_key() {
     ] {
         api.get(&bad).await.is(400, "invalid_cursor");
     }
-    send(api.call(Method::GET, &good, Role::Admin)).await.is(400, "invalid_cursor");
+    send(api.call(Method::GET, &good, Role::Admin))
+        .await
+        .is(400, "invalid_cursor");
 }
 
 #[tokio::test]
 async fn filters_are_known_words() {
     let api = Api::start().await;
-    fill(&api, &["a.example".to_owned(), "b.example".to_owned(), "c.example".to_owned()]).await;
-    let found = api.get("/api/v1/certificates?name=a.example&name=c.example").await.json();
+    fill(
+        &api,
+        &[
+            "a.example".to_owned(),
+            "b.example".to_owned(),
+            "c.example".to_owned(),
+        ],
+    )
+    .await;
+    let found = api
+        .get("/api/v1/certificates?name=a.example&name=c.example")
+        .await
+        .json();
     assert_eq!(found["data"].as_array().unwrap().len(), 2);
     for (bad, words) in [
         ("certificates?statsu=pending", "did you mean `status`?"),
@@ -87,7 +117,9 @@ async fn filters_are_known_words() {
         answer.is(400, "invalid_query");
         assert!(answer.text.contains(words), "{answer:?}");
     }
-    let jobs = api.get("/api/v1/jobs?state=available&kind=certificate.issue&queue=issue:local&limit=2").await;
+    let jobs = api
+        .get("/api/v1/jobs?state=available&kind=certificate.issue&queue=issue:local&limit=2")
+        .await;
     assert_eq!(jobs.status, 200, "{jobs:?}");
     let profiles = api.get("/api/v1/profiles?limit=1").await.json();
     assert_eq!(profiles["has_more"], true);

@@ -43,7 +43,10 @@ impl Default for Wish {
             body_limit_bytes: 1 << 20,
             request_timeout: Duration::from_secs(30),
         };
-        Self { limits, own_certificate: false }
+        Self {
+            limits,
+            own_certificate: false,
+        }
     }
 }
 
@@ -74,13 +77,19 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The code of the problem that it is; checks what every problem has.
     pub fn code(&self) -> String {
         let json = self.json();
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         assert_eq!(json["status"], self.status, "{self:?}");
         assert_eq!(json["request_id"], self.header("x-request-id"), "{self:?}");
         assert!(!json["title"].as_str().unwrap().is_empty());
@@ -91,7 +100,11 @@ impl Answer {
     }
 
     pub fn is(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{self:?}");
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{self:?}"
+        );
     }
 }
 
@@ -103,12 +116,17 @@ impl Api {
     pub async fn start_with(wish: Wish) -> Self {
         let db = TestDb::new().await;
         let (ca_keys, app_kek) = (ring(1), Kek::from_bytes([2; 32]));
-        bootstrap::seed(db.owner(), &ca_keys, &ring(2)).await.unwrap();
+        bootstrap::seed(db.owner(), &ca_keys, &ring(2))
+            .await
+            .unwrap();
         let context = Context {
             pool: db.app().clone(),
             hinter: Hinter::none(),
             app_keys: Some(Arc::new(ring(2))),
-            policy: Policy { process_lease: time::Duration::seconds(6), acknowledge_sealed_keys: true },
+            policy: Policy {
+                process_lease: time::Duration::seconds(6),
+                acknowledge_sealed_keys: true,
+            },
         };
         let dir = TempDir::new().unwrap();
         let root = SuppliedRoot::new();
@@ -124,7 +142,17 @@ impl Api {
         let bound = serve(options, &tasks).await.unwrap();
         let keys = keys(&context).await;
         let http = client(&trust);
-        Self { db, dir, bound, tasks, context, ca_keys, root, keys, http }
+        Self {
+            db,
+            dir,
+            bound,
+            tasks,
+            context,
+            ca_keys,
+            root,
+            keys,
+            http,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -132,11 +160,18 @@ impl Api {
     }
 
     pub fn key(&self, role: Role) -> &str {
-        self.keys.iter().find(|(known, _)| *known == role).unwrap().1.expose()
+        self.keys
+            .iter()
+            .find(|(known, _)| *known == role)
+            .unwrap()
+            .1
+            .expose()
     }
 
     pub fn call(&self, method: Method, path: &str, role: Role) -> RequestBuilder {
-        self.http.request(method, self.url(path)).bearer_auth(self.key(role))
+        self.http
+            .request(method, self.url(path))
+            .bearer_auth(self.key(role))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -149,14 +184,23 @@ impl Api {
 
     pub async fn post_text(&self, path: &str, body: impl Into<String>) -> Answer {
         let request = self.call(Method::POST, path, Role::Admin);
-        send(request.header("content-type", "application/json").body(body.into())).await
+        send(
+            request
+                .header("content-type", "application/json")
+                .body(body.into()),
+        )
+        .await
     }
 }
 
 pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.unwrap() }
+    Answer {
+        status,
+        headers,
+        text: response.text().await.unwrap(),
+    }
 }
 
 pub fn options(context: &Context, dir: &Path, cursor_key: MacKey) -> ServerOptions {
@@ -167,7 +211,10 @@ pub fn options(context: &Context, dir: &Path, cursor_key: MacKey) -> ServerOptio
         data_dir: dir.to_owned(),
         host_name: "test-host".to_owned(),
         public_names: vec!["api.example.com".to_owned()],
-        tls: Some(TlsFiles { cert_file: dir.join("cert.pem"), key_file: dir.join("key.pem") }),
+        tls: Some(TlsFiles {
+            cert_file: dir.join("cert.pem"),
+            key_file: dir.join("key.pem"),
+        }),
         tls_poll: Duration::from_millis(100),
         limits: Wish::default().limits,
         grace: Duration::from_secs(5),
@@ -184,11 +231,14 @@ fn ring(byte: u8) -> Keyring {
 }
 
 async fn keys(context: &Context) -> [(Role, ApiKey); 3] {
-    let keys = [Role::Viewer, Role::Operator, Role::Admin].map(|role| (role, ApiKey::generate().unwrap()));
+    let keys =
+        [Role::Viewer, Role::Operator, Role::Admin].map(|role| (role, ApiKey::generate().unwrap()));
     let mut tx = context.begin().await.unwrap();
     for (role, key) in &keys {
         let (word, hash) = (role.as_str(), key.hash());
-        certmill_store::api_key::insert(&mut tx, TeamId::DEFAULT, word, word, key.id(), &hash).await.unwrap();
+        certmill_store::api_key::insert(&mut tx, TeamId::DEFAULT, word, word, key.id(), &hash)
+            .await
+            .unwrap();
     }
     tx.commit().await.unwrap();
     keys
@@ -252,7 +302,12 @@ pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut look: F) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(15), wait).await.is_ok(), "{what} never came");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(15), wait)
+            .await
+            .is_ok(),
+        "{what} never came"
+    );
 }
 
 pub async fn fails_to_serve(options: ServerOptions) -> ServeError {

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use certmill_service::Role;
+use futures::StreamExt as _;
 use http::Method;
 
-use crate::fixture::{Api, Wish, send, until};
+use crate::fixture::{Api, Wish, client, send, until};
 
 #[tokio::test]
 async fn long_urls_and_headers_are_refused() {
     let api = Api::start().await;
-    api.get(&format!("/api/v1/jobs?kind={}", "a".repeat(9000))).await.is(414, "uri_too_long");
-    let large = api.call(Method::GET, "/api/v1/jobs", Role::Viewer).header("x-large", "a".repeat(17 * 1024));
+    api.get(&format!("/api/v1/jobs?kind={}", "a".repeat(9000)))
+        .await
+        .is(414, "uri_too_long");
+    let large = api
+        .call(Method::GET, "/api/v1/jobs", Role::Viewer)
+        .header("x-large", "a".repeat(17 * 1024));
     send(large).await.is(431, "headers_too_large");
 }
 
@@ -47,7 +52,10 @@ async fn a_database_that_is_away_is_said_and_not_shown() {
     assert_eq!(answer.json()["retryable"], true);
     assert!(!answer.header("retry-after").is_empty());
     assert_eq!(send(api.http.get(api.url("/health"))).await.status, 200);
-    until("unready", async || send(api.http.get(api.url("/ready"))).await.status == 503).await;
+    until("unready", async || {
+        send(api.http.get(api.url("/ready"))).await.status == 503
+    })
+    .await;
     let ready = send(api.http.get(api.url("/ready"))).await;
     ready.is(503, "not_ready");
     assert_eq!(ready.json()["errors"][0]["pointer"], "/database");
@@ -60,7 +68,10 @@ async fn work_that_takes_too_long_is_cut_off() {
     let api = Api::start_with(wish).await;
     let mut session = api.db.owner_session().await;
     sqlx::query("BEGIN").execute(&mut session).await.unwrap();
-    sqlx::query("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE").execute(&mut session).await.unwrap();
+    sqlx::query("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut session)
+        .await
+        .unwrap();
     api.get("/api/v1/profiles").await.is(503, "overloaded");
     sqlx::query("ROLLBACK").execute(&mut session).await.unwrap();
     assert_eq!(api.get("/api/v1/profiles").await.status, 200);
@@ -78,7 +89,49 @@ async fn a_schema_of_another_build_makes_it_unready() {
     .execute(api.db.owner())
     .await
     .unwrap();
-    until("unready", async || send(api.http.get(api.url("/ready"))).await.status == 503).await;
+    until("unready", async || {
+        send(api.http.get(api.url("/ready"))).await.status == 503
+    })
+    .await;
     let ready = send(api.http.get(api.url("/ready"))).await.json();
     assert_eq!(ready["errors"][0]["pointer"], "/schema", "{ready}");
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_sent_away_at_once() {
+    let api = Api::start().await;
+    assert_eq!(api.get("/api/v1/profiles").await.status, 200);
+    let mut session = api.db.owner_session().await;
+    sqlx::query("BEGIN").execute(&mut session).await.unwrap();
+    sqlx::query("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut session)
+        .await
+        .unwrap();
+    let places = 16 * api.context.pool.options().get_max_connections() as usize;
+    let mut asked: futures::stream::FuturesUnordered<_> = (0..places + 20)
+        .map(|_| api.get("/api/v1/profiles"))
+        .collect();
+    for _ in 0..20 {
+        let answer = asked.next().await.unwrap();
+        answer.is(503, "overloaded");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    sqlx::query("ROLLBACK").execute(&mut session).await.unwrap();
+    let rest: Vec<_> = asked.collect().await;
+    assert!(rest.iter().all(|answer| answer.status == 200), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_shows_nothing_of_our_inside() {
+    let api = Api::start().await;
+    sqlx::query("ALTER TABLE profile RENAME TO other")
+        .execute(api.db.owner())
+        .await
+        .unwrap();
+    let answer = api.get("/api/v1/profiles").await;
+    answer.is(500, "internal");
+    assert!(
+        !answer.text.contains("profile") && !answer.text.contains("42P01"),
+        "{answer:?}"
+    );
 }

@@ -1,8 +1,13 @@
 //! The API over real Postgres and real TLS, without a worker.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at rows by SQL, and speak through openssl"
+)]
 
 mod bodies;
 mod certificates;
+mod client;
 mod cursors;
 mod fixture;
 mod idempotency;
@@ -10,5 +15,6 @@ mod issuing;
 mod limits;
 mod openssl;
 mod own_certificate;
+mod problems;
 mod roles;
 mod tls;

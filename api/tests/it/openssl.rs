@@ -1,5 +1,4 @@
 //! Speaks to the API through the `openssl` program, where a client library is too well-behaved.
-#![allow(clippy::disallowed_methods, reason = "this file's purpose is to start openssl")]
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -15,15 +14,28 @@ pub async fn handshake(to: SocketAddr, arguments: &[&str]) -> (bool, String) {
         .args(arguments)
         .stdin(Stdio::null())
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(20), output).await.unwrap().unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(20), output)
+        .await
+        .unwrap()
+        .unwrap();
     let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 /// Sends these bytes over TLS and reads what comes back until the connection ends.
 pub async fn raw(to: SocketAddr, request: &str) -> String {
     let mut child = Command::new("openssl")
-        .args(["s_client", "-quiet", "-alpn", "http/1.1", "-connect", &to.to_string()])
+        .args([
+            "s_client",
+            "-quiet",
+            "-alpn",
+            "http/1.1",
+            "-connect",
+            &to.to_string(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

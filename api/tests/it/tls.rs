@@ -6,7 +6,7 @@ use certmill_crypto::mac::MacKey;
 use certmill_crypto::seal::Kek;
 use certmill_service::Role;
 
-use crate::fixture::{Api, Wish, client, fails_to_serve, options, send, until, SuppliedRoot};
+use crate::fixture::{Api, SuppliedRoot, Wish, client, fails_to_serve, options, send, until};
 use crate::openssl::{handshake, raw};
 
 #[tokio::test]
@@ -17,7 +17,10 @@ async fn only_tls_1_3_is_spoken() {
     assert!(connected && text.contains("TLSv1.3"), "{text}");
     let (connected, text) = handshake(to, &["-tls1_2"]).await;
     assert!(!connected, "{text}");
-    let plain = reqwest::Client::new().get(format!("http://{to}/health")).send().await;
+    let plain = reqwest::Client::new()
+        .get(format!("http://{to}/health"))
+        .send()
+        .await;
     assert!(plain.is_err(), "{plain:?}");
 }
 
@@ -25,12 +28,29 @@ async fn only_tls_1_3_is_spoken() {
 async fn changed_files_are_shown_and_unfit_ones_are_not() {
     let api = Api::start().await;
     let newer = SuppliedRoot::new();
-    assert!(client(&newer.pem()).get(api.url("/health")).send().await.is_err());
+    assert!(
+        client(&newer.pem())
+            .get(api.url("/health"))
+            .send()
+            .await
+            .is_err()
+    );
     std::fs::write(api.dir.path().join("cert.pem"), "no certificate").unwrap();
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(send(client(&api.root.pem()).get(api.url("/health"))).await.status, 200);
+    assert_eq!(
+        send(client(&api.root.pem()).get(api.url("/health")))
+            .await
+            .status,
+        200
+    );
     newer.write(api.dir.path());
-    let http = async || client(&newer.pem()).get(api.url("/health")).send().await.is_ok();
+    let http = async || {
+        client(&newer.pem())
+            .get(api.url("/health"))
+            .send()
+            .await
+            .is_ok()
+    };
     until("the newer certificate", http).await;
 }
 
@@ -41,14 +61,28 @@ async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
     let mut taken = options(&api.context, api.dir.path(), key());
     taken.listen = api.bound.local_addr;
     let words = fails_to_serve(taken).await.to_string();
-    assert!(words.contains("Address already in use") && words.contains("--listen"), "{words}");
+    assert!(
+        words.contains("Address already in use") && words.contains("--listen"),
+        "{words}"
+    );
     let other = tempfile::tempdir().unwrap();
     SuppliedRoot::new().write(other.path());
-    std::fs::copy(api.dir.path().join("cert.pem"), other.path().join("cert.pem")).unwrap();
-    let words = fails_to_serve(options(&api.context, other.path(), key())).await.to_string();
-    assert!(words.contains("does not fit") && words.contains("key.pem"), "{words}");
+    std::fs::copy(
+        api.dir.path().join("cert.pem"),
+        other.path().join("cert.pem"),
+    )
+    .unwrap();
+    let words = fails_to_serve(options(&api.context, other.path(), key()))
+        .await
+        .to_string();
+    assert!(
+        words.contains("does not fit") && words.contains("key.pem"),
+        "{words}"
+    );
     std::fs::remove_file(other.path().join("key.pem")).unwrap();
-    let words = fails_to_serve(options(&api.context, other.path(), key())).await.to_string();
+    let words = fails_to_serve(options(&api.context, other.path(), key()))
+        .await
+        .to_string();
     assert!(words.contains("key.pem"), "{words}");
 }
 
@@ -62,13 +96,26 @@ async fn odd_requests_are_answered_with_problems_or_refused() {
          Content-Type: application/json\r\nConnection: close\r\n",
         api.key(Role::Admin)
     );
-    let short = raw(api.bound.local_addr, &format!("{head}Content-Length: 10\r\n\r\n{{\"n")).await;
-    assert!(short.starts_with("HTTP/1.1 408") && short.contains("request_timeout"), "{short}");
-    let both = format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+    let short = raw(
+        api.bound.local_addr,
+        &format!("{head}Content-Length: 10\r\n\r\n{{\"n"),
+    )
+    .await;
+    assert!(
+        short.starts_with("HTTP/1.1 408") && short.contains("request_timeout"),
+        "{short}"
+    );
+    let both = format!(
+        "{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+    );
     let both = raw(api.bound.local_addr, &both).await;
     assert!(both.starts_with("HTTP/1.1 400"), "{both}");
     let headers: String = (0..150).map(|n| format!("X-H{n}: 1\r\n")).collect();
-    let many = raw(api.bound.local_addr, &format!("GET /health HTTP/1.1\r\nHost: x\r\n{headers}\r\n")).await;
+    let many = raw(
+        api.bound.local_addr,
+        &format!("GET /health HTTP/1.1\r\nHost: x\r\n{headers}\r\n"),
+    )
+    .await;
     assert!(many.starts_with("HTTP/1.1 431"), "{many}");
 }
 
@@ -76,7 +123,10 @@ async fn odd_requests_are_answered_with_problems_or_refused() {
 async fn a_shutdown_ends_open_requests_and_frees_the_port() {
     let api = Api::start().await;
     assert_eq!(api.get("/api/v1/version").await.status, 200);
-    assert!(api.tasks.shutdown(Duration::from_secs(5)).await, "drained in time");
+    assert!(
+        api.tasks.shutdown(Duration::from_secs(5)).await,
+        "drained in time"
+    );
     let again = std::net::TcpListener::bind(api.bound.local_addr);
     assert!(again.is_ok(), "{again:?}");
 }

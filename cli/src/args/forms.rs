@@ -36,17 +36,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Reads a DNS name or an address.
 pub(super) fn san(text: &str) -> Result<San, String> {
-    text.parse().map_err(|why: certmill_domain::names::InvalidName| why.to_string())
+    text.parse()
+        .map_err(|why: certmill_domain::names::InvalidName| why.to_string())
 }
 
 /// Reads the name of a key algorithm.
 pub(super) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
-    text.parse().map_err(|why: certmill_domain::key::UnknownKeyAlgorithm| why.to_string())
+    text.parse()
+        .map_err(|why: certmill_domain::key::UnknownKeyAlgorithm| why.to_string())
 }
 
 /// Reads a share between 0 and 1.
 pub(super) fn fraction(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "write a number such as 0.66".to_owned())?;
+    let share: f64 = text
+        .parse()
+        .map_err(|_| "write a number such as 0.66".to_owned())?;
     if share > 0.0 && share < 1.0 {
         Ok(share)
     } else {
@@ -76,8 +80,21 @@ mod tests {
         assert_eq!(seconds("2w"), Ok(14 * 86_400));
         assert_eq!(seconds("36525d"), Ok(LONGEST_S));
         for bad in [
-            "", "60", "s", "-1s", "1 month", "P1Y", "1.5h", "0s", "36526d", "1s1", "٣s", "é",
-            "99999999999999999999d", "9999999999999999999w", "+5s",
+            "",
+            "60",
+            "s",
+            "-1s",
+            "1 month",
+            "P1Y",
+            "1.5h",
+            "0s",
+            "36526d",
+            "1s1",
+            "٣s",
+            "é",
+            "99999999999999999999d",
+            "9999999999999999999w",
+            "+5s",
         ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
@@ -93,7 +110,10 @@ mod tests {
 
     #[test]
     fn names_are_normalised() {
-        assert_eq!(san("Shop.Example.com.").unwrap().to_string(), "shop.example.com");
+        assert_eq!(
+            san("Shop.Example.com.").unwrap().to_string(),
+            "shop.example.com"
+        );
         assert!(san("*.com").unwrap_err().contains("wildcard"));
     }
 }

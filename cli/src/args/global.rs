@@ -56,6 +56,9 @@ impl Global {
             (self.ca_file.is_some(), "--ca-file"),
             (self.output.is_some(), "--output"),
         ];
-        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+        given
+            .into_iter()
+            .find(|(given, _)| *given)
+            .map(|(_, flag)| flag)
     }
 }

@@ -23,8 +23,15 @@ pub use roles::RoleCommand;
 
 /// certmill keeps TLS certificates issued, renewed and proven served.
 #[derive(Debug, Parser)]
-#[command(name = "certmill", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "First run: `certmill up`, then `certmill certs add shop.example.com --wait`.")]
+#[command(
+    name = "certmill",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "First run: `certmill up`, then `certmill certs add shop.example.com --wait`."
+)]
 pub struct Cli {
     /// Flags that stand before or after the verb.
     #[command(flatten)]

@@ -104,15 +104,25 @@ impl RoleCommand {
     /// The role and its flags as the strongest layer of settings.
     pub fn overrides(self, global: &Global) -> (Role, Overrides) {
         let (role, surface, work, common) = match self {
-            Self::Up { surface, work, role } => (Role::Up, surface, work, role),
+            Self::Up {
+                surface,
+                work,
+                role,
+            } => (Role::Up, surface, work, role),
             Self::Api { surface, role } => (Role::Api, surface, WorkArgs::default(), role),
             Self::Worker { work, role } => (Role::Worker, SurfaceArgs::default(), work, role),
-            Self::Scheduler { role } => {
-                (Role::Scheduler, SurfaceArgs::default(), WorkArgs::default(), role)
-            }
-            Self::Migrate { role, .. } => {
-                (Role::Migrate, SurfaceArgs::default(), WorkArgs::default(), role)
-            }
+            Self::Scheduler { role } => (
+                Role::Scheduler,
+                SurfaceArgs::default(),
+                WorkArgs::default(),
+                role,
+            ),
+            Self::Migrate { role, .. } => (
+                Role::Migrate,
+                SurfaceArgs::default(),
+                WorkArgs::default(),
+                role,
+            ),
         };
         let overrides = Overrides {
             config: global.config.clone(),

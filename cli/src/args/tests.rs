@@ -23,10 +23,16 @@ fn global_flags_stand_before_and_after_the_verb() {
         "certs list --limit 7 --server https://h --data-dir /d --output json",
     ] {
         let cli = parse(line).unwrap();
-        assert_eq!(cli.global.data_dir.as_deref().unwrap().to_str(), Some("/d"), "{line}");
+        assert_eq!(
+            cli.global.data_dir.as_deref().unwrap().to_str(),
+            Some("/d"),
+            "{line}"
+        );
         assert_eq!(cli.global.format(), Format::Json, "{line}");
         assert_eq!(cli.global.url.as_deref(), Some("https://h"), "{line}");
-        let Command::Certs(CertsVerb::List(args)) = cli.command else { panic!("{line}") };
+        let Command::Certs(CertsVerb::List(args)) = cli.command else {
+            panic!("{line}")
+        };
         assert_eq!(args.page.limit, Some(7));
     }
 }
@@ -36,7 +42,10 @@ fn limits_have_bounds() {
     for bad in ["-1", "0", "501", "x", "99999999999"] {
         let error = parse(&format!("certs list --limit {bad}")).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("--limit must be 1..500"), "{error}");
+        assert!(
+            error.to_string().contains("--limit must be 1..500"),
+            "{error}"
+        );
     }
 }
 
@@ -44,26 +53,42 @@ fn limits_have_bounds() {
 fn a_missing_name_shows_the_usage() {
     let error = parse("certs renew").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
-    assert!(error.to_string().contains("Usage: certmill certs renew"), "{error}");
+    assert!(
+        error.to_string().contains("Usage: certmill certs renew"),
+        "{error}"
+    );
 }
 
 #[test]
 fn certificates_are_asked_for() {
-    let line = "certs add Shop.Example.com --san *.shop.example.com --profile web --wait --timeout 5s";
-    let Command::Certs(CertsVerb::Add(args)) = parse(line).unwrap().command else { panic!() };
+    let line =
+        "certs add Shop.Example.com --san *.shop.example.com --profile web --wait --timeout 5s";
+    let Command::Certs(CertsVerb::Add(args)) = parse(line).unwrap().command else {
+        panic!()
+    };
     assert_eq!(args.name.to_string(), "shop.example.com");
     assert_eq!((args.sans.len(), args.wait.wait), (1, true));
     assert_eq!(args.wait.timeout.as_secs(), 5);
     assert!(parse("certs add a.example --csr f --key k").is_err());
-    assert!(parse("certs add *.com").unwrap_err().to_string().contains("wildcard"));
+    assert!(
+        parse("certs add *.com")
+            .unwrap_err()
+            .to_string()
+            .contains("wildcard")
+    );
     assert!(parse("certs list --status issed").is_err());
 }
 
 #[test]
 fn profiles_renew_by_one_rule() {
     let line = "profiles add short --lifetime 60s --renew-fraction 0.5 --key-algorithm ed25519";
-    let Command::Profiles(ProfilesVerb::Add(args)) = parse(line).unwrap().command else { panic!() };
-    assert_eq!((args.lifetime.as_secs(), args.renew_fraction), (60, Some(0.5)));
+    let Command::Profiles(ProfilesVerb::Add(args)) = parse(line).unwrap().command else {
+        panic!()
+    };
+    assert_eq!(
+        (args.lifetime.as_secs(), args.renew_fraction),
+        (60, Some(0.5))
+    );
     assert!(parse("profiles add x --lifetime 60s --renew-fraction 0.5 --renew-before 5s").is_err());
     assert!(parse("profiles add x --lifetime 1month").is_err());
     assert!(parse("profiles add x --lifetime 60s --key-algorithm md5").is_err());
@@ -71,17 +96,25 @@ fn profiles_renew_by_one_rule() {
 
 #[test]
 fn roles_become_the_strongest_layer_of_settings() {
-    let line = "--data-dir /d worker --name w1 --queues a,b --concurrency 3 --set poll_ms=50 --config /c";
+    let line =
+        "--data-dir /d worker --name w1 --queues a,b --concurrency 3 --set poll_ms=50 --config /c";
     let cli = parse(line).unwrap();
-    let Command::Role(role) = cli.command else { panic!() };
+    let Command::Role(role) = cli.command else {
+        panic!()
+    };
     assert!(!role.makes_key_files());
     let (role, flags) = role.overrides(&cli.global);
     assert_eq!(role.as_str(), "worker");
     assert_eq!(flags.queues, ["a", "b"]);
-    assert_eq!((flags.name.as_deref(), flags.concurrency), (Some("w1"), Some(3)));
+    assert_eq!(
+        (flags.name.as_deref(), flags.concurrency),
+        (Some("w1"), Some(3))
+    );
     assert_eq!(flags.set, [("poll_ms".to_owned(), "50".to_owned())]);
     assert!(flags.data_dir.is_some() && flags.config.is_some());
-    let Command::Role(migrate) = parse("migrate --init").unwrap().command else { panic!() };
+    let Command::Role(migrate) = parse("migrate --init").unwrap().command else {
+        panic!()
+    };
     assert!(migrate.makes_key_files());
 }
 
@@ -89,5 +122,11 @@ fn roles_become_the_strongest_layer_of_settings() {
 fn client_flags_are_known_to_mean_nothing_to_a_role() {
     let cli = parse("up --url https://h").unwrap();
     assert_eq!(cli.global.client_only_flag(), Some("--url"));
-    assert_eq!(parse("up --listen 127.0.0.1:1").unwrap().global.client_only_flag(), None);
+    assert_eq!(
+        parse("up --listen 127.0.0.1:1")
+            .unwrap()
+            .global
+            .client_only_flag(),
+        None
+    );
 }

@@ -25,24 +25,39 @@ pub(super) async fn ensure_key(pool: &Pool, settings: &Settings) -> Result<(), F
             key
         }
     };
-    if admin_key::is_known(pool, &key).await.map_err(refusal::service)? {
+    if admin_key::is_known(pool, &key)
+        .await
+        .map_err(refusal::service)?
+    {
         return Ok(());
     }
     let name = format!("admin of {}", settings.worker.name);
-    admin_key::register_admin(pool, &key, &name).await.map_err(refusal::service)
+    admin_key::register_admin(pool, &key, &name)
+        .await
+        .map_err(refusal::service)
 }
 
 fn read(path: &Path) -> Result<ApiKey, Failure> {
     let refuse = |why: String| {
         let hint = "remove the file, and a new key is made";
-        Failure::new(Exit::Config, "admin key", &path.display().to_string(), &why, hint)
+        Failure::new(
+            Exit::Config,
+            "admin key",
+            &path.display().to_string(),
+            &why,
+            hint,
+        )
     };
     let text = read_key_file("admin key", path).map_err(|problem| refuse(problem.to_string()))?;
     ApiKey::parse(text.expose_secret().trim()).map_err(|why| refuse(why.to_string()))
 }
 
 /// Writes the trust anchor and the address, for clients that are given the data folder.
-pub(super) async fn write_client_files(pool: &Pool, data_dir: &Path, url: &str) -> Result<(), Failure> {
+pub(super) async fn write_client_files(
+    pool: &Pool,
+    data_dir: &Path,
+    url: &str,
+) -> Result<(), Failure> {
     let anchor = bootstrap::root_pem(pool).await.map_err(refusal::service)?;
     files::write_public(&data_dir.join("ca.pem"), &anchor)?;
     files::write_public(&data_dir.join("url"), &format!("{url}\n"))

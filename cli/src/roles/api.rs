@@ -7,7 +7,7 @@ use certmill_crypto::mac::MacKey;
 use certmill_crypto::seal::Keyring;
 use certmill_pg::Pool;
 use certmill_queue::{Hinter, keep_registered};
-use certmill_settings::Settings;
+use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
@@ -76,8 +76,9 @@ pub(super) fn url(bound: &Bound) -> String {
     format!("https://{address}")
 }
 
-fn register(settings: &Settings, tasks: &Tasks, pool: &Pool) {
-    let options = process::beat_options(settings, pool);
+/// Keeps the api in the list of processes.
+pub(super) fn register(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+    let options = process::beat_options(settings, pool, Role::Api);
     let (group, shutdown) = (tasks.clone(), tasks.shutdown_token());
     tasks.spawn_essential("registration", async move {
         if let Err(error) = keep_registered(&group, options, &shutdown, || {}).await {

@@ -1,6 +1,8 @@
 //! Connecting, and bringing the schema to this build.
 
-use certmill_pg::{ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of};
+use certmill_pg::{
+    ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
+};
 use certmill_service::bootstrap;
 use certmill_settings::{DatabaseTls, Role, Secret, Settings};
 
@@ -34,14 +36,20 @@ pub(super) fn urls(settings: &Settings) -> Result<Urls, Failure> {
 }
 
 /// The application's pool, sized for `role`.
-pub(super) async fn app_pool(settings: &Settings, role: Role, app: &Secret) -> Result<Pool, Failure> {
+pub(super) async fn app_pool(
+    settings: &Settings,
+    role: Role,
+    app: &Secret,
+) -> Result<Pool, Failure> {
     let options = options(settings, role).max_connections(settings.max_connections(role));
     connect(app, options).await.map_err(refusal::database)
 }
 
 /// A small pool of the owner's, for migrations and seeding.
 pub(super) async fn owner_pool(settings: &Settings, owner: &Secret) -> Result<Pool, Failure> {
-    connect(owner, options(settings, Role::Migrate).max_connections(3)).await.map_err(refusal::database)
+    connect(owner, options(settings, Role::Migrate).max_connections(3))
+        .await
+        .map_err(refusal::database)
 }
 
 fn options(settings: &Settings, role: Role) -> ConnectOptions {
@@ -76,16 +84,22 @@ pub(super) async fn prepare(
         tracing::info!(event = "migrating", "bringing the schema to this build");
     }
     let app_user = user_of(&urls.app).map_err(refusal::database)?;
-    migrate(&owner, &app_user, &|step| tracing::info!(event = "migration", step))
+    migrate(&owner, &app_user, &|step| {
+        tracing::info!(event = "migration", step)
+    })
+    .await
+    .map_err(refusal::database)?;
+    let seeded = bootstrap::is_seeded(&owner)
         .await
-        .map_err(refusal::database)?;
-    let seeded = bootstrap::is_seeded(&owner).await.map_err(refusal::service)?;
+        .map_err(refusal::service)?;
     let keyrings = if make_key_files && !seeded {
         key_files::make_missing(settings)?
     } else {
         key_files::load_both(settings)?
     };
-    bootstrap::seed(&owner, &keyrings.ca, &keyrings.app).await.map_err(refusal::service)?;
+    bootstrap::seed(&owner, &keyrings.ca, &keyrings.app)
+        .await
+        .map_err(refusal::service)?;
     owner.close().await;
     Ok(keyrings)
 }
@@ -96,11 +110,18 @@ pub(super) async fn pool_with_schema(settings: &Settings) -> Result<Pool, Failur
     let pool = app_pool(settings, settings.role, &urls.app).await?;
     let state = schema_state(&pool).await.map_err(refusal::database)?;
     let ready = matches!(state, SchemaState::Equal)
-        && bootstrap::is_seeded(&pool).await.map_err(refusal::service)?;
+        && bootstrap::is_seeded(&pool)
+            .await
+            .map_err(refusal::service)?;
     if ready {
         return Ok(pool);
     }
-    if settings.migrate_at_boot && matches!(state, SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Equal) {
+    if settings.migrate_at_boot
+        && matches!(
+            state,
+            SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Equal
+        )
+    {
         prepare(settings, &urls, false).await?;
         return Ok(pool);
     }

@@ -14,7 +14,11 @@ pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(|why| refuse(path, "make", &why))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .map_err(|why| refuse(path, "make", &why))
 }
 
 /// Writes a public file whole or not at all.
@@ -30,8 +34,12 @@ pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Failure> {
 fn write(path: &Path, content: &str, mode: u32) -> Result<(), Failure> {
     let temporary = path.with_extension(format!("new-{}", std::process::id()));
     let written = (|| {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -45,5 +53,11 @@ fn write(path: &Path, content: &str, mode: u32) -> Result<(), Failure> {
 
 fn refuse(path: &Path, doing: &str, why: &std::io::Error) -> Failure {
     let hint = "choose a folder that this user may write: --data-dir DIR";
-    Failure::new(Exit::Config, &format!("cannot {doing}"), &path.display().to_string(), &why.to_string(), hint)
+    Failure::new(
+        Exit::Config,
+        &format!("cannot {doing}"),
+        &path.display().to_string(),
+        &why.to_string(),
+        hint,
+    )
 }

@@ -20,7 +20,10 @@ pub(super) struct Keyrings {
 
 /// Loads both files.
 pub(super) fn load_both(settings: &Settings) -> Result<Keyrings, Failure> {
-    Ok(Keyrings { ca: load(&settings.ca_kek_file)?, app: load(&settings.app_kek_file)? })
+    Ok(Keyrings {
+        ca: load(&settings.ca_kek_file)?,
+        app: load(&settings.app_kek_file)?,
+    })
 }
 
 /// Loads both files; those that are missing are made first.
@@ -50,13 +53,23 @@ pub(super) fn load(path: &Path) -> Result<Arc<Keyring>, Failure> {
 
 /// Loads a file that the role may do without: `None` if it is not there.
 pub(super) fn load_optional(path: &Path) -> Result<Option<Arc<Keyring>>, Failure> {
-    if path.exists() { load(path).map(Some) } else { Ok(None) }
+    if path.exists() {
+        load(path).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Refuses a file whose id the database does not know.
-pub(super) async fn require_known(pool: &Pool, purpose: &str, keyring: &Keyring) -> Result<(), Failure> {
+pub(super) async fn require_known(
+    pool: &Pool,
+    purpose: &str,
+    keyring: &Keyring,
+) -> Result<(), Failure> {
     let id = keyring.current().id().to_string();
-    certmill_service::keks::require_known(pool, purpose, &id).await.map_err(refusal::service)
+    certmill_service::keks::require_known(pool, purpose, &id)
+        .await
+        .map_err(refusal::service)
 }
 
 fn refuse(path: &Path, why: &KekFileError) -> Failure {
@@ -65,5 +78,11 @@ fn refuse(path: &Path, why: &KekFileError) -> Failure {
     } else {
         ""
     };
-    Failure::new(Exit::Config, "key-encryption file", &path.display().to_string(), &why.to_string(), hint)
+    Failure::new(
+        Exit::Config,
+        "key-encryption file",
+        &path.display().to_string(),
+        &why.to_string(),
+        hint,
+    )
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use certmill_crypto::seal::Keyring;
 use certmill_pg::Pool;
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Hinter, Wake};
 use certmill_service::{Context, Policy};
-use certmill_settings::{Settings, Wake as WakeBy};
+use certmill_settings::{Role, Settings, Wake as WakeBy};
 use certmill_tasks::{Shutdown, Tasks};
-use certmill_crypto::seal::Keyring;
 use std::sync::Arc;
 
 use super::refusal;
@@ -20,13 +20,18 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The name of this host, as the kernel has it.
 pub(super) fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A group of tasks that ends with SIGTERM and SIGINT.
 pub(super) fn tasks() -> Result<Tasks, Failure> {
     let tasks = Tasks::new(Shutdown::new());
-    tasks.shutdown_on_signals().map_err(|why| refusal::system("signals", &why))?;
+    tasks
+        .shutdown_on_signals()
+        .map_err(|why| refusal::system("signals", &why))?;
     Ok(tasks)
 }
 
@@ -58,19 +63,20 @@ pub(super) fn context(
         hinter,
         app_keys,
         policy: Policy {
-            process_lease: time::Duration::try_from(settings.process.lease).unwrap_or(time::Duration::MAX),
+            process_lease: time::Duration::try_from(settings.process.lease)
+                .unwrap_or(time::Duration::MAX),
             acknowledge_sealed_keys: settings.acknowledge_sealed_keys,
         },
     }
 }
 
 /// How a process that claims nothing stays in the list of processes.
-pub(super) fn beat_options(settings: &Settings, pool: &Pool) -> BeatOptions {
+pub(super) fn beat_options(settings: &Settings, pool: &Pool, role: Role) -> BeatOptions {
     BeatOptions {
         connect: (*pool.connect_options()).clone(),
         every: settings.process.beat,
         process: NewProcess {
-            role: settings.role.as_str().into(),
+            role: role.as_str().into(),
             label: settings.worker.name.clone(),
             version: VERSION.into(),
             queues: Vec::new(),
@@ -86,5 +92,9 @@ pub(super) async fn end(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Exit
     // A connection that a dropped task still holds must not keep the process alive.
     let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
     tracing::info!(event = "stopped", drained);
-    if tasks.failed().is_some() { Exit::Failed } else { Exit::Ok }
+    if tasks.failed().is_some() {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    }
 }

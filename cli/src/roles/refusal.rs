@@ -13,7 +13,13 @@ pub(super) fn database(error: certmill_pg::Error) -> Failure {
             &error.to_string(),
             "start Postgres, or name another one",
         ),
-        other => Failure::new(Exit::Config, "database", "database_url", &other.to_string(), ""),
+        other => Failure::new(
+            Exit::Config,
+            "database",
+            "database_url",
+            &other.to_string(),
+            "",
+        ),
     }
 }
 

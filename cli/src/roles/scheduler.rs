@@ -29,14 +29,21 @@ pub(super) fn start(settings: &Settings, tasks: &Tasks, pool: &Pool, hinter: Hin
         lease: settings.process.lease,
         beat: settings.process.beat,
         leader_lease: settings.leader_lease,
-        periods: Periods { renewal: settings.renewal_slot },
+        periods: Periods {
+            renewal: settings.renewal_slot,
+        },
         hinter,
     };
     let (group, label) = (tasks.clone(), options.label.clone());
     let announce = move || {
         if alone {
             let version = Some(process::VERSION);
-            ready(&Ready { role: "scheduler", name: &label, version, ..Ready::default() });
+            ready(&Ready {
+                role: "scheduler",
+                name: &label,
+                version,
+                ..Ready::default()
+            });
         }
     };
     tasks.spawn_essential("scheduler", async move {

@@ -16,14 +16,21 @@ use crate::failure::Failure;
 /// Runs all roles. The embedded server is stopped last, when nobody uses it any more.
 pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let embedded = if settings.database.url.is_none() {
-        tracing::info!(event = "starting", "starting Postgres in {}", settings.data_dir.display());
+        tracing::info!(
+            event = "starting",
+            "starting Postgres in {}",
+            settings.data_dir.display()
+        );
         Some(start_embedded(&settings).await?)
     } else {
         files::make_folder(&settings.data_dir)?;
         None
     };
     let urls = match &embedded {
-        Some(server) => Urls { app: server.app_url(), owner: server.owner_url() },
+        Some(server) => Urls {
+            app: server.app_url(),
+            owner: server.owner_url(),
+        },
         None => database::urls(&settings)?,
     };
     let ended = run_roles(&settings, &urls).await;
@@ -36,9 +43,11 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
 async fn start_embedded(settings: &Settings) -> Result<Embedded, Failure> {
     let mut options = EmbeddedOptions::new(&settings.data_dir, &settings.database.cache_dir);
     options.bin_dir.clone_from(&settings.database.bin_dir);
-    Embedded::start(options, &|step| tracing::info!(event = "postgres", "{step}"))
-        .await
-        .map_err(refusal::database)
+    Embedded::start(options, &|step| {
+        tracing::info!(event = "postgres", "{step}")
+    })
+    .await
+    .map_err(refusal::database)
 }
 
 async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
@@ -50,7 +59,14 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
     let bound = api::start(settings, &tasks, &pool, hinter.clone(), keyrings.app).await?;
     let url = api::url(&bound);
     admin::write_client_files(&pool, &settings.data_dir, &url).await?;
-    worker::start(settings, &tasks, &pool, hinter.clone(), Some(keyrings.ca), false);
+    worker::start(
+        settings,
+        &tasks,
+        &pool,
+        hinter.clone(),
+        Some(keyrings.ca),
+        false,
+    );
     scheduler::start(settings, &tasks, &pool, hinter, false);
     announce(settings, &tasks, bound, url);
     Ok(process::end(settings, &tasks, &pool).await)
@@ -78,6 +94,10 @@ fn announce(settings: &Settings, tasks: &Tasks, bound: Bound, url: String) {
 /// The command that obtains a first certificate from this data folder.
 fn next_command(data_dir: &Path) -> String {
     let default = certmill_settings::default_data_dir(&certmill_settings::Env::of_process());
-    let folder = if data_dir == default { String::new() } else { format!(" --data-dir {}", data_dir.display()) };
+    let folder = if data_dir == default {
+        String::new()
+    } else {
+        format!(" --data-dir {}", data_dir.display())
+    };
     format!("certmill certs add shop.example.com --wait{folder}")
 }

@@ -37,11 +37,21 @@ pub(super) fn start(
     alone: bool,
 ) {
     let options = options(settings, tasks, pool, hinter, ca_keys);
-    let (group, label, queues) = (tasks.clone(), options.label.clone(), options.queues.join(","));
+    let (group, label, queues) = (
+        tasks.clone(),
+        options.label.clone(),
+        options.queues.join(","),
+    );
     let announce = move || {
         if alone {
             let version = Some(process::VERSION);
-            ready(&Ready { role: "worker", name: &label, queues: Some(&queues), version, ..Ready::default() });
+            ready(&Ready {
+                role: "worker",
+                name: &label,
+                queues: Some(&queues),
+                version,
+                ..Ready::default()
+            });
         }
     };
     tasks.spawn_essential("worker", async move {

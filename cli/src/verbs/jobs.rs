@@ -44,7 +44,15 @@ async fn list(args: JobsListArgs, session: &Session) -> Result<(), Failure> {
         return output.json(&jobs);
     }
     let rows: Vec<Vec<String>> = jobs.data.iter().map(row).collect();
-    let header = ["ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "CREATED", "WAITING ON"];
+    let header = [
+        "ID",
+        "KIND",
+        "QUEUE",
+        "STATE",
+        "ATTEMPT",
+        "CREATED",
+        "WAITING ON",
+    ];
     output.rows(&header, &rows)?;
     output.note_next(jobs.next_cursor.as_deref());
     Ok(())
@@ -58,7 +66,10 @@ fn row(job: &JobView) -> Vec<String> {
         job.state.clone(),
         attempts(job),
         instant(job.created_at),
-        job.waiting_on.as_ref().map(|on| on.sentence.clone()).unwrap_or_default(),
+        job.waiting_on
+            .as_ref()
+            .map(|on| on.sentence.clone())
+            .unwrap_or_default(),
     ]
 }
 
@@ -77,8 +88,17 @@ fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
         ("created", instant(job.created_at)),
         ("not before", instant(job.run_at)),
         ("finished", job.finished_at.map(instant).unwrap_or_default()),
-        ("waiting on", waiting_on.map(|on| on.sentence.clone()).unwrap_or_default()),
-        ("until", waiting_on.and_then(|on| on.until).map(instant).unwrap_or_default()),
+        (
+            "waiting on",
+            waiting_on.map(|on| on.sentence.clone()).unwrap_or_default(),
+        ),
+        (
+            "until",
+            waiting_on
+                .and_then(|on| on.until)
+                .map(instant)
+                .unwrap_or_default(),
+        ),
         ("last error", job.last_error.clone().unwrap_or_default()),
         ("trace", job.trace_id.clone().unwrap_or_default()),
     ])

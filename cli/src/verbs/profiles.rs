@@ -36,7 +36,15 @@ async fn list(page: &PageArgs, session: &Session) -> Result<(), Failure> {
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let header = ["NAME", "ISSUER", "LIFETIME", "RENEWED", "KEY SOURCE", "KEYS", "ALLOWS"];
+    let header = [
+        "NAME",
+        "ISSUER",
+        "LIFETIME",
+        "RENEWED",
+        "KEY SOURCE",
+        "KEYS",
+        "ALLOWS",
+    ];
     output.rows(&header, &rows)?;
     output.note_next(profiles.next_cursor.as_deref());
     Ok(())
@@ -45,7 +53,8 @@ async fn list(page: &PageArgs, session: &Session) -> Result<(), Failure> {
 async fn add(args: AddProfileArgs, session: &Session) -> Result<(), Failure> {
     let request = request(args);
     let made = session.client.add_profile(&request).await;
-    let made = made.map_err(|error| Failure::of_call(&format!("profile {}", request.name), &error))?;
+    let made =
+        made.map_err(|error| Failure::of_call(&format!("profile {}", request.name), &error))?;
     if session.output.is_json() {
         return session.output.json(&made);
     }
@@ -74,7 +83,12 @@ fn request(args: AddProfileArgs) -> ProfileRequest {
         name: args.name,
         issuer: args.issuer,
         lifetime_s: seconds(args.lifetime),
-        key_algorithms: given(args.key_algorithms.iter().map(ToString::to_string).collect()),
+        key_algorithms: given(
+            args.key_algorithms
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        ),
         key_source: args.key_source,
         renew: (renew.fraction.is_some() || renew.before_s.is_some()).then_some(renew),
         allowed_names: given(args.allowed_names),
@@ -122,7 +136,10 @@ mod tests {
         assert_eq!(bare.lifetime_s, 3_600);
         assert!(bare.renew.is_none() && bare.key_algorithms.is_none());
         assert!(bare.allowed_names.is_none() && bare.issuer.is_none());
-        let before = AddProfileArgs { renew_before: Some(Duration::from_secs(600)), ..args() };
+        let before = AddProfileArgs {
+            renew_before: Some(Duration::from_secs(600)),
+            ..args()
+        };
         let renew = request(before).renew.unwrap_or_default();
         assert_eq!((renew.fraction, renew.before_s), (None, Some(600)));
         assert_eq!(renewal(renew), "10m before the end");

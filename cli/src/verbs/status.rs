@@ -12,8 +12,12 @@ use crate::failure::Failure;
 use crate::output::instant;
 use crate::session::Session;
 
-const UNFINISHED: [JobState; 4] =
-    [JobState::Running, JobState::Available, JobState::Retryable, JobState::Scheduled];
+const UNFINISHED: [JobState; 4] = [
+    JobState::Running,
+    JobState::Available,
+    JobState::Retryable,
+    JobState::Scheduled,
+];
 
 /// What is printed as JSON.
 #[derive(Debug, Serialize)]
@@ -39,7 +43,13 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     let leader = status.cluster.leader.as_ref();
     let leader = leader.map(|leader| format!("{}, epoch {}", leader.holder, leader.epoch));
     output.fields(&[
-        ("version", format!("{}, schema {}", status.cluster.version, status.cluster.schema)),
+        (
+            "version",
+            format!(
+                "{}, schema {}",
+                status.cluster.version, status.cluster.schema
+            ),
+        ),
         ("leader", leader.unwrap_or_else(|| "none".into())),
         ("jobs", jobs_in_words(&status)),
     ])?;
@@ -55,12 +65,25 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    output.rows(&["PROCESS", "ROLE", "STATE", "VERSION", "STARTED", "LAST BEAT"], &rows)
+    output.rows(
+        &[
+            "PROCESS",
+            "ROLE",
+            "STATE",
+            "VERSION",
+            "STARTED",
+            "LAST BEAT",
+        ],
+        &rows,
+    )
 }
 
 async fn read(session: &Session) -> Result<Status, Failure> {
     let client = &session.client;
-    let paging = || Paging { limit: Some(MAX_LIMIT), cursor: None };
+    let paging = || Paging {
+        limit: Some(MAX_LIMIT),
+        cursor: None,
+    };
     let unfinished = JobFilter {
         state: UNFINISHED.map(|state| state.as_str().to_owned()).to_vec(),
         paging: paging(),
@@ -71,12 +94,19 @@ async fn read(session: &Session) -> Result<Status, Failure> {
         paging: paging(),
         ..CertificateFilter::default()
     };
-    let (cluster, jobs, failed) =
-        tokio::join!(client.cluster(), client.jobs(&unfinished), client.certificates(&failed));
+    let (cluster, jobs, failed) = tokio::join!(
+        client.cluster(),
+        client.jobs(&unfinished),
+        client.certificates(&failed)
+    );
     let cluster = cluster.map_err(|error| Failure::of_call("cluster", &error))?;
     let jobs = jobs.map_err(|error| Failure::of_call("jobs", &error))?;
     let failed = failed.map_err(|error| Failure::of_call("certificates", &error))?;
-    let names: Vec<String> = failed.data.into_iter().map(|certificate| certificate.name).collect();
+    let names: Vec<String> = failed
+        .data
+        .into_iter()
+        .map(|certificate| certificate.name)
+        .collect();
     let mut counts = BTreeMap::new();
     for job in jobs.data {
         *counts.entry(job.state).or_insert(0) += 1;
@@ -95,7 +125,9 @@ async fn read(session: &Session) -> Result<Status, Failure> {
 fn alive(cluster: &ClusterView, roles: &[&str]) -> usize {
     let live = |state: &str| matches!(state, "alive" | "draining");
     let found = cluster.processes.iter();
-    found.filter(|process| live(&process.state) && roles.contains(&process.role.as_str())).count()
+    found
+        .filter(|process| live(&process.state) && roles.contains(&process.role.as_str()))
+        .count()
 }
 
 fn risks(cluster: &ClusterView, failed: &[String], more_failed: bool) -> Vec<String> {
@@ -106,14 +138,20 @@ fn risks(cluster: &ClusterView, failed: &[String], more_failed: bool) -> Vec<Str
     if cluster.leader.is_none() {
         risks.push("no scheduler leads, so nothing is renewed".to_owned());
     }
-    let silent = cluster.processes.iter().filter(|process| process.state == "silent").count();
+    let silent = cluster
+        .processes
+        .iter()
+        .filter(|process| process.state == "silent")
+        .count();
     if silent > 0 {
         risks.push(format!("{silent} process(es) silent"));
     }
     if let Some(first) = failed.first() {
         let least = if more_failed { "at least " } else { "" };
         let count = failed.len();
-        risks.push(format!("{least}{count} certificate(s) failed, such as {first}"));
+        risks.push(format!(
+            "{least}{count} certificate(s) failed, such as {first}"
+        ));
     }
     risks
 }
@@ -130,9 +168,16 @@ fn jobs_in_words(status: &Status) -> String {
     if status.jobs.is_empty() {
         return "none unfinished".to_owned();
     }
-    let counts: Vec<String> =
-        status.jobs.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let more = if status.jobs_has_more { ", and more" } else { "" };
+    let counts: Vec<String> = status
+        .jobs
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let more = if status.jobs_has_more {
+        ", and more"
+    } else {
+        ""
+    };
     format!("{}{more}", counts.join(", "))
 }
 
@@ -153,7 +198,7 @@ mod tests {
             })
             .collect();
         let leader =
-            led.then(|| json!({ "holder": "s1", "epoch": 3, "since": at, "expires_at": at }));
+            led.then(|| json!({ "holder": "s1", "epoch": 3, "since": at, "renewed_at": at }));
         serde_json::from_value(json!({ "version": "0", "schema": 4, "processes": processes,
             "leader": leader, "schedules": [] }))
         .unwrap()
@@ -168,6 +213,9 @@ mod tests {
         let text = sentence(&bad, &found);
         assert_eq!(found.len(), 4, "{text}");
         assert!(text.starts_with("AT RISK: no worker is alive"), "{text}");
-        assert!(text.contains("at least 1 certificate(s) failed, such as a.example"), "{text}");
+        assert!(
+            text.contains("at least 1 certificate(s) failed, such as a.example"),
+            "{text}"
+        );
     }
 }

@@ -123,12 +123,21 @@ mod tests {
     #[test]
     fn only_a_healthy_certificate_waits_for_nothing() {
         assert_eq!(waiting_on(&seen(CertificateStatus::Issued)), None);
-        let ended = Snapshot { not_after: Some(NOW), ..seen(CertificateStatus::Issued) };
+        let ended = Snapshot {
+            not_after: Some(NOW),
+            ..seen(CertificateStatus::Issued)
+        };
         assert_eq!(waiting_on(&ended).unwrap().code, waiting::EXPIRED);
-        let due = Snapshot { renew_at: Some(NOW), ..seen(CertificateStatus::Issued) };
+        let due = Snapshot {
+            renew_at: Some(NOW),
+            ..seen(CertificateStatus::Issued)
+        };
         assert_eq!(waiting_on(&due).unwrap().code, waiting::SWEEP);
         assert!(waiting_on(&seen(CertificateStatus::Pending)).is_some());
-        let failed = Snapshot { fault: Some(("weak_key", "")), ..seen(CertificateStatus::Failed) };
+        let failed = Snapshot {
+            fault: Some(("weak_key", "")),
+            ..seen(CertificateStatus::Failed)
+        };
         assert_eq!(waiting_on(&failed).unwrap().code, waiting::REFUSED);
     }
 }

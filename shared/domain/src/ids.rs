@@ -90,7 +90,11 @@ pub struct JobId(pub i64);
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "job_{}", base32::encode(u128::from(self.0.unsigned_abs()), 13))
+        write!(
+            f,
+            "job_{}",
+            base32::encode(u128::from(self.0.unsigned_abs()), 13)
+        )
     }
 }
 
@@ -102,7 +106,10 @@ impl FromStr for JobId {
             .and_then(|digits| base32::decode(digits, 13, 63))
             .and_then(|value| i64::try_from(value).ok())
             .map(Self)
-            .ok_or(InvalidId { prefix: "job_", digits: 13 })
+            .ok_or(InvalidId {
+                prefix: "job_",
+                digits: 13,
+            })
     }
 }
 
@@ -114,7 +121,9 @@ impl Serialize for JobId {
 
 impl<'de> Deserialize<'de> for JobId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -153,7 +162,15 @@ mod tests {
         assert!(id.parse::<OrderId>().is_err());
         assert!(id[..id.len() - 1].parse::<CertificateId>().is_err());
         assert!("job_zzzzzzzzzzzzz".parse::<JobId>().is_err());
-        assert!("cert_7zzzzzzzzzzzzzzzzzzzzzzzzzz".parse::<CertificateId>().is_err());
-        assert!("cert_zzzzzzzzzzzzzzzzzzzzzzzzzz".parse::<CertificateId>().is_err());
+        assert!(
+            "cert_7zzzzzzzzzzzzzzzzzzzzzzzzzz"
+                .parse::<CertificateId>()
+                .is_err()
+        );
+        assert!(
+            "cert_zzzzzzzzzzzzzzzzzzzzzzzzzz"
+                .parse::<CertificateId>()
+                .is_err()
+        );
     }
 }

@@ -72,6 +72,9 @@ impl FromStr for JobState {
     type Err = UnknownJobState;
 
     fn from_str(text: &str) -> Result<Self, UnknownJobState> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownJobState)
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(UnknownJobState)
     }
 }

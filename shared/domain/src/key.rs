@@ -29,8 +29,14 @@ pub struct UnknownKeyAlgorithm;
 
 impl KeyAlgorithm {
     /// All of them, weakest use first within a family.
-    pub const ALL: [Self; 6] =
-        [Self::EcdsaP256, Self::EcdsaP384, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+    pub const ALL: [Self; 6] = [
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::Ed25519,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+    ];
 
     /// The name in profiles, rows and answers.
     #[must_use]
@@ -67,7 +73,10 @@ impl FromStr for KeyAlgorithm {
     type Err = UnknownKeyAlgorithm;
 
     fn from_str(text: &str) -> Result<Self, UnknownKeyAlgorithm> {
-        Self::ALL.into_iter().find(|known| known.as_str() == text).ok_or(UnknownKeyAlgorithm)
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .ok_or(UnknownKeyAlgorithm)
     }
 }
 

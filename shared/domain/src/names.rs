@@ -21,7 +21,9 @@ pub enum InvalidName {
     #[error("a label is empty or longer than 63 characters")]
     LabelLength,
     /// A character that a host name may not carry (RFC 1123, section 2.1).
-    #[error("`{0}` is not allowed in a DNS name; internationalised names are given in their xn-- form")]
+    #[error(
+        "`{0}` is not allowed in a DNS name; internationalised names are given in their xn-- form"
+    )]
     Character(char),
     /// A label starts or ends with a hyphen, or has hyphens at places 3 and 4 without being `xn--`.
     #[error("a label starts or ends with a hyphen, or has a reserved `--` at its third place")]
@@ -116,10 +118,15 @@ fn check_dns(name: &str) -> Result<(), InvalidName> {
 }
 
 fn check_label(label: &str) -> Result<(), InvalidName> {
-    if let Some(wrong) =
-        label.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
+    if let Some(wrong) = label
+        .chars()
+        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'))
     {
-        return Err(if wrong == '*' { InvalidName::Wildcard } else { InvalidName::Character(wrong) });
+        return Err(if wrong == '*' {
+            InvalidName::Wildcard
+        } else {
+            InvalidName::Character(wrong)
+        });
     }
     if label.is_empty() || label.len() > 63 {
         return Err(InvalidName::LabelLength);
@@ -153,8 +160,10 @@ impl Names {
     /// # Errors
     /// The first text's fault, or the count's.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, InvalidName> {
-        let names: Result<Vec<San>, InvalidName> =
-            texts.into_iter().map(|text| text.as_ref().parse()).collect();
+        let names: Result<Vec<San>, InvalidName> = texts
+            .into_iter()
+            .map(|text| text.as_ref().parse())
+            .collect();
         Self::new(names?)
     }
 

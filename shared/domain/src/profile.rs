@@ -89,7 +89,9 @@ pub enum ProfileFault {
     #[error("the name {0} is outside the profile's allowed names")]
     Name(String),
     /// A lifetime outside the bounds, both in seconds.
-    #[error("the lifetime of {lifetime_s} s is outside {min_s}..={max_s} s: a certificate must outlive ten process leases")]
+    #[error(
+        "the lifetime of {lifetime_s} s is outside {min_s}..={max_s} s: a certificate must outlive ten process leases"
+    )]
     Lifetime {
         /// What was asked for.
         lifetime_s: i64,
@@ -99,7 +101,9 @@ pub enum ProfileFault {
         max_s: i64,
     },
     /// A renewal rule outside its bounds.
-    #[error("the renewal rule must be a fraction between 0.05 and 0.95, or a time before the end shorter than the lifetime")]
+    #[error(
+        "the renewal rule must be a fraction between 0.05 and 0.95, or a time before the end shorter than the lifetime"
+    )]
     Renewal,
     /// No key algorithm.
     #[error("a profile accepts at least one key algorithm")]
@@ -128,7 +132,11 @@ impl Profile {
     /// The first key or name that the profile does not allow.
     pub fn admit(&self, key: KeyAlgorithm, names: &Names) -> Result<(), ProfileFault> {
         if !self.key_algorithms.contains(&key) {
-            let accepted: Vec<&str> = self.key_algorithms.iter().map(|known| known.as_str()).collect();
+            let accepted: Vec<&str> = self
+                .key_algorithms
+                .iter()
+                .map(|known| known.as_str())
+                .collect();
             return Err(ProfileFault::KeyAlgorithm(key, accepted.join(", ")));
         }
         match names.as_slice().iter().find(|name| !self.allows(name)) {
@@ -140,13 +148,18 @@ impl Profile {
     fn allows(&self, name: &San) -> bool {
         let text = name.to_string();
         self.allowed_names.is_empty()
-            || self.allowed_names.iter().any(|pattern| match pattern.strip_prefix("*.") {
-                Some(parent) => {
-                    matches!(name, San::Dns(_))
-                        && text.strip_suffix(parent).is_some_and(|below| below.ends_with('.'))
-                }
-                None => *pattern == text,
-            })
+            || self
+                .allowed_names
+                .iter()
+                .any(|pattern| match pattern.strip_prefix("*.") {
+                    Some(parent) => {
+                        matches!(name, San::Dns(_))
+                            && text
+                                .strip_suffix(parent)
+                                .is_some_and(|below| below.ends_with('.'))
+                    }
+                    None => *pattern == text,
+                })
     }
 }
 
@@ -179,7 +192,11 @@ pub fn check_bounds(
     if key_algorithms.is_empty() {
         faults.push(ProfileFault::NoKeyAlgorithm);
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +220,9 @@ mod tests {
     }
 
     fn admits(allowed: &[&str], name: &str) -> bool {
-        profile(allowed).admit(KeyAlgorithm::EcdsaP256, &Names::parse([name]).unwrap()).is_ok()
+        profile(allowed)
+            .admit(KeyAlgorithm::EcdsaP256, &Names::parse([name]).unwrap())
+            .is_ok()
     }
 
     #[test]
@@ -220,7 +239,9 @@ mod tests {
     #[test]
     fn foreign_keys_are_refused() {
         let names = Names::parse(["a.example.com"]).unwrap();
-        let fault = profile(&[]).admit(KeyAlgorithm::Rsa2048, &names).unwrap_err();
+        let fault = profile(&[])
+            .admit(KeyAlgorithm::Rsa2048, &names)
+            .unwrap_err();
         assert_eq!(fault.code(), "key_algorithm_not_allowed");
     }
 
@@ -228,7 +249,12 @@ mod tests {
     fn a_lifetime_must_outlive_ten_leases() {
         let check = |lifetime_s, lease_s| {
             let keys = [KeyAlgorithm::EcdsaP256];
-            check_bounds(Duration::seconds(lifetime_s), RenewalRule::default(), &keys, Duration::seconds(lease_s))
+            check_bounds(
+                Duration::seconds(lifetime_s),
+                RenewalRule::default(),
+                &keys,
+                Duration::seconds(lease_s),
+            )
         };
         assert!(check(60, 5).is_ok());
         assert!(check(60, 30).is_err());

@@ -96,7 +96,13 @@ mod tests {
     fn instant(lifetime: Duration, rule: RenewalRule, seed: u128) -> OffsetDateTime {
         let validity = Validity::plan(NOW, lifetime, FAR);
         let serial = Serial::from_random(seed.to_be_bytes());
-        renew_at(rule, validity, NOW, CertificateId(Uuid::from_u128(seed)), serial)
+        renew_at(
+            rule,
+            validity,
+            NOW,
+            CertificateId(Uuid::from_u128(seed)),
+            serial,
+        )
     }
 
     proptest! {
@@ -123,18 +129,32 @@ mod tests {
 
     #[test]
     fn backdating_does_not_count() {
-        let validity = Validity { not_before: NOW - Duration::days(30), not_after: NOW + Duration::days(30) };
+        let validity = Validity {
+            not_before: NOW - Duration::days(30),
+            not_after: NOW + Duration::days(30),
+        };
         let serial = Serial::from_random([9; 16]);
-        let at = renew_at(RenewalRule::default(), validity, NOW, CertificateId(Uuid::nil()), serial);
+        let at = renew_at(
+            RenewalRule::default(),
+            validity,
+            NOW,
+            CertificateId(Uuid::nil()),
+            serial,
+        );
         assert!(at > NOW + Duration::days(16), "{at}");
     }
 
     #[test]
     fn a_cohort_spreads() {
-        let instants: std::collections::BTreeSet<_> =
-            (0..1000u128).map(|n| instant(Duration::days(90), RenewalRule::default(), n * 7919)).collect();
+        let instants: std::collections::BTreeSet<_> = (0..1000u128)
+            .map(|n| instant(Duration::days(90), RenewalRule::default(), n * 7919))
+            .collect();
         assert!(instants.len() > 990, "{}", instants.len());
-        let width = instants.iter().next_back().copied().map(|last| last - instants.iter().next().copied().unwrap_or(last));
+        let width = instants
+            .iter()
+            .next_back()
+            .copied()
+            .map(|last| last - instants.iter().next().copied().unwrap_or(last));
         assert!(width > Some(Duration::days(8)), "{width:?}");
     }
 

@@ -20,7 +20,10 @@ impl Validity {
     pub fn plan(now: OffsetDateTime, lifetime: Duration, issuer_not_after: OffsetDateTime) -> Self {
         let backdate = Duration::min(lifetime / 10_i32, Duration::minutes(5));
         let not_after = (now + lifetime).min(issuer_not_after);
-        Self { not_before: whole_second(now - backdate), not_after: whole_second(not_after) }
+        Self {
+            not_before: whole_second(now - backdate),
+            not_after: whole_second(not_after),
+        }
     }
 
     /// Whether a plan has aged so much before it was signed that it should be drawn anew:
@@ -57,7 +60,10 @@ mod tests {
     fn a_leaf_never_outlives_its_issuer() {
         let now = datetime!(2026-03-01 12:00 UTC);
         let issuer = now + Duration::hours(1);
-        assert_eq!(Validity::plan(now, Duration::days(90), issuer).not_after, issuer);
+        assert_eq!(
+            Validity::plan(now, Duration::days(90), issuer).not_after,
+            issuer
+        );
     }
 
     #[test]

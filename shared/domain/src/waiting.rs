@@ -40,7 +40,12 @@ impl WaitingOn {
             Some(detail) if !detail.is_empty() => format!("{sentence}: {detail}"),
             _ => sentence.to_owned(),
         };
-        Self { code: code.to_owned(), who, until, sentence }
+        Self {
+            code: code.to_owned(),
+            who,
+            until,
+            sentence,
+        }
     }
 }
 

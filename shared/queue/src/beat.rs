@@ -155,8 +155,9 @@ impl Pulse {
                 request = requests.recv() => {
                     // None: the handle was dropped, so nobody works under this lease any more.
                     let Some(reply) = request else { return };
-                    reply.send(self.resign().await).ok();
+                    let released = self.resign().await;
                     standing.send_replace(Standing::Resigned);
+                    reply.send(released).ok();
                     return;
                 }
                 () = tokio::time::sleep(pause) => {}

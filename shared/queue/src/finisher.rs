@@ -189,9 +189,12 @@ impl<E: Effects> Desk<E> {
             }
             Err(reason) => vec![self.give_back(&finished[0], reason).await],
         };
-        for (reply, verdict) in replies.into_iter().zip(verdicts) {
-            // A submitter that is gone needs no verdict.
-            reply.send(verdict).ok();
+        for ((reply, verdict), one) in replies.into_iter().zip(verdicts).zip(&finished) {
+            // A submitter that is gone needs no verdict, but a refusal is told by somebody: a
+            // process that noticed its loss has dropped its handlers by now.
+            if let Err(Verdict::LeaseLost) = reply.send(verdict) {
+                warn!(event = "fence_refused", job = %one.lease.job_id, "its handler is gone");
+            }
         }
     }
 

@@ -34,7 +34,7 @@ pub async fn keep_registered(
                 }
                 let mut standing = beat.standing();
                 let lost = standing.wait_for(|standing| *standing != Standing::Held);
-                shutdown.cut_short(lost).await.map(drop);
+                drop(shutdown.cut_short(lost).await);
                 beat.resign().await;
             }
             Err(error @ Error::Thread(_)) => return Err(error),

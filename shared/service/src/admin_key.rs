@@ -24,7 +24,15 @@ pub async fn is_known(pool: &Pool, key: &ApiKey) -> Result<bool, Error> {
 /// Failures of the database; [`Error::Store`] with a conflict if another key has the same prefix.
 pub async fn register_admin(pool: &Pool, key: &ApiKey, name: &str) -> Result<(), Error> {
     let mut tx = begin(pool).await?;
-    api_key::insert(&mut tx, TeamId::DEFAULT, name, Role::Admin.as_str(), key.id(), &key.hash()).await?;
+    api_key::insert(
+        &mut tx,
+        TeamId::DEFAULT,
+        name,
+        Role::Admin.as_str(),
+        key.id(),
+        &key.hash(),
+    )
+    .await?;
     commit(tx).await
 }
 
@@ -33,16 +41,20 @@ pub async fn register_admin(pool: &Pool, key: &ApiKey, name: &str) -> Result<(),
 /// # Errors
 /// Failures of the database.
 pub async fn authenticate(pool: &Pool, bearer: &str) -> Result<Option<Caller>, Error> {
-    let Ok(key) = ApiKey::parse(bearer) else { return Ok(None) };
+    let Ok(key) = ApiKey::parse(bearer) else {
+        return Ok(None);
+    };
     let mut tx = begin(pool).await?;
     let row = api_key::valid_by_prefix(&mut tx, key.id()).await?;
-    Ok(row.filter(|row| key.matches(&row.secret_sha256)).and_then(|row| {
-        Some(Caller {
-            team_id: row.team_id,
-            actor: row.id.to_string(),
-            role: Role::parse(&row.role)?,
-            request_id: None,
-            trace_id: None,
-        })
-    }))
+    Ok(row
+        .filter(|row| key.matches(&row.secret_sha256))
+        .and_then(|row| {
+            Some(Caller {
+                team_id: row.team_id,
+                actor: row.id.to_string(),
+                role: Role::parse(&row.role)?,
+                request_id: None,
+                trace_id: None,
+            })
+        }))
 }

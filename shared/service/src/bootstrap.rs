@@ -60,7 +60,9 @@ pub async fn is_seeded(pool: &Pool) -> Result<bool, Error> {
 /// [`Error::NotFound`] before [`seed`].
 pub async fn root_pem(pool: &Pool) -> Result<String, Error> {
     let mut tx = begin(pool).await?;
-    let root = ca_key::by_name(&mut tx, ROOT).await?.ok_or(Error::NotFound("root"))?;
+    let root = ca_key::by_name(&mut tx, ROOT)
+        .await?
+        .ok_or(Error::NotFound("root"))?;
     Ok(certificate_pem(&root.certificate_der))
 }
 
@@ -79,11 +81,23 @@ async fn seed_once(owner: &Pool, ca_keys: &Keyring, app_keys: &Keyring) -> Resul
     issuer::ensure_lane(&mut tx, LOCAL_LANE, true).await?;
     let config = serde_json::json!({ "chain_pem": certificate_pem(&issuing.certificate_der) });
     let name = profiles::DEFAULT_ISSUER;
-    let local =
-        issuer::insert(&mut tx, TeamId::DEFAULT, name, "local", &config, Some(issuing.id), LOCAL_LANE).await?;
+    let local = issuer::insert(
+        &mut tx,
+        TeamId::DEFAULT,
+        name,
+        "local",
+        &config,
+        Some(issuing.id),
+        LOCAL_LANE,
+    )
+    .await?;
     let default = certificates::DEFAULT_PROFILE;
     profile::insert(&mut tx, &first_profile(default, local, Duration::days(47))).await?;
-    profile::insert(&mut tx, &first_profile(CONTROL_PROFILE, local, Duration::days(30))).await?;
+    profile::insert(
+        &mut tx,
+        &first_profile(CONTROL_PROFILE, local, Duration::days(30)),
+    )
+    .await?;
     commit(tx).await
 }
 
@@ -121,10 +135,24 @@ async fn make_issuing(
     let plan = ca_plan(tx, "certmill issuing CA 1", ISSUING_LIFE, 0).await?;
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(crypto)?;
     let certificate_der = root_ca.sign_ca(&plan, key.public_key()).map_err(crypto)?;
-    sealed_row(tx, ca_keys, ISSUING, Some(root.id), certificate_der, &plan, &key).await
+    sealed_row(
+        tx,
+        ca_keys,
+        ISSUING,
+        Some(root.id),
+        certificate_der,
+        &plan,
+        &key,
+    )
+    .await
 }
 
-async fn ca_plan(tx: &mut Tx<'_>, name: &str, life: Duration, path_len: u8) -> Result<CaPlan, Error> {
+async fn ca_plan(
+    tx: &mut Tx<'_>,
+    name: &str,
+    life: Duration,
+    path_len: u8,
+) -> Result<CaPlan, Error> {
     let now = clock::now(&mut *tx).await?;
     Ok(CaPlan {
         common_name: name.to_owned(),
@@ -146,8 +174,9 @@ async fn sealed_row(
 ) -> Result<CaKey, Error> {
     let id = ca_key::draw_id(&mut *tx).await?;
     let row = id.to_string();
-    let key_sealed =
-        ca_keys.seal(Place::new("ca_key", "key_sealed", &row), key.pkcs8_der()).map_err(crypto)?;
+    let key_sealed = ca_keys
+        .seal(Place::new("ca_key", "key_sealed", &row), key.pkcs8_der())
+        .map_err(crypto)?;
     Ok(CaKey {
         id,
         name: name.to_owned(),
@@ -163,11 +192,19 @@ async fn sealed_row(
 ///
 /// # Errors
 /// [`Error::Crypto`] where the keyring does not open it.
-pub async fn open_ca_key(pool: &Pool, ca_keys: &Keyring, id: uuid::Uuid) -> Result<PrivateKey, Error> {
+pub async fn open_ca_key(
+    pool: &Pool,
+    ca_keys: &Keyring,
+    id: uuid::Uuid,
+) -> Result<PrivateKey, Error> {
     let mut tx = begin(pool).await?;
-    let row = ca_key::by_id(&mut tx, id).await.map_err(crate::error::or_not_found("CA key"))?;
+    let row = ca_key::by_id(&mut tx, id)
+        .await
+        .map_err(crate::error::or_not_found("CA key"))?;
     let text = row.id.to_string();
-    let der = ca_keys.open(Place::new("ca_key", "key_sealed", &text), &row.key_sealed).map_err(crypto)?;
+    let der = ca_keys
+        .open(Place::new("ca_key", "key_sealed", &text), &row.key_sealed)
+        .map_err(crypto)?;
     PrivateKey::from_der(&der).map_err(crypto)
 }
 

@@ -41,10 +41,14 @@ impl Context {
 
 /// Opens a transaction on a pool.
 pub(crate) async fn begin(pool: &Pool) -> Result<Tx<'static>, Error> {
-    pool.begin().await.map_err(|error| Error::Store(error.into()))
+    pool.begin()
+        .await
+        .map_err(|error| Error::Store(error.into()))
 }
 
 /// Commits; an error here means that the outcome is unknown.
 pub(crate) async fn commit(tx: Tx<'_>) -> Result<(), Error> {
-    tx.commit().await.map_err(|error| Error::Store(error.into()))
+    tx.commit()
+        .await
+        .map_err(|error| Error::Store(error.into()))
 }

@@ -17,7 +17,11 @@ impl FieldFault {
     /// A fault of the field at `pointer`.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &str, detail: impl ToString) -> Self {
-        Self { pointer: pointer.into(), code: code.to_owned(), detail: detail.to_string() }
+        Self {
+            pointer: pointer.into(),
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -72,7 +76,11 @@ impl From<certmill_store::Error> for Error {
 
 impl From<certmill_queue::Error> for Error {
     fn from(error: certmill_queue::Error) -> Self {
-        if error.is_lease_lost() { Self::LeaseLost } else { Self::Queue(error) }
+        if error.is_lease_lost() {
+            Self::LeaseLost
+        } else {
+            Self::Queue(error)
+        }
     }
 }
 

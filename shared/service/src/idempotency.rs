@@ -52,8 +52,18 @@ pub(crate) async fn replay<T: DeserializeOwned>(
     caller: &Caller,
     idempotency: Option<&Idempotency>,
 ) -> Result<Option<T>, Error> {
-    let Some(used) = idempotency else { return Ok(None) };
-    match rows::reserve(&mut *tx, &caller.actor, used.route, &used.key, &used.body_sha256).await? {
+    let Some(used) = idempotency else {
+        return Ok(None);
+    };
+    match rows::reserve(
+        &mut *tx,
+        &caller.actor,
+        used.route,
+        &used.key,
+        &used.body_sha256,
+    )
+    .await?
+    {
         Reservation::Fresh => Ok(None),
         Reservation::Mismatch => Err(Error::IdempotencyMismatch),
         Reservation::Replay(stored) => serde_json::from_value(stored)
@@ -69,7 +79,9 @@ pub(crate) async fn remember<T: Serialize + Sync>(
     idempotency: Option<&Idempotency>,
     value: &T,
 ) -> Result<(), Error> {
-    let Some(used) = idempotency else { return Ok(()) };
+    let Some(used) = idempotency else {
+        return Ok(());
+    };
     let stored = serde_json::to_value(value)
         .map_err(|why| Error::Store(certmill_store::Error::Corrupt(why.to_string())))?;
     Ok(rows::store(&mut *tx, &caller.actor, used.route, &used.key, &stored).await?)

@@ -1,10 +1,10 @@
 //! The worker's side of an order: load what an issuer is asked, keep its state under the fence, and
 //! settle an order that failed.
 
+use crate::Error;
 use crate::context::{begin, commit};
 use crate::effects::issue::IssueArgs;
 use crate::error::or_not_found;
-use crate::Error;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
 use certmill_domain::order::{Order, OrderPlan, OrderState};
 use certmill_domain::profile::Profile;
@@ -63,7 +63,14 @@ pub(crate) fn plan(
         });
     }
     let bits = certmill_crypto::random::bytes().map_err(|why| Error::Crypto(why.to_string()))?;
-    Ok(OrderPlan { team_id, certificate_id, generation, issuer_id, serial: Serial::from_random(bits), validity })
+    Ok(OrderPlan {
+        team_id,
+        certificate_id,
+        generation,
+        issuer_id,
+        serial: Serial::from_random(bits),
+        validity,
+    })
 }
 
 /// Loads what the job `lease` is about; plans an order where none stands, and draws a planned one
@@ -71,9 +78,16 @@ pub(crate) fn plan(
 ///
 /// # Errors
 /// [`Error::LeaseLost`]: write nothing more. [`Error::NotFound`], failures of the database.
-pub async fn load(pool: &Pool, lease: &Lease, team: TeamId, args: IssueArgs) -> Result<Load, Error> {
+pub async fn load(
+    pool: &Pool,
+    lease: &Lease,
+    team: TeamId,
+    args: IssueArgs,
+) -> Result<Load, Error> {
     let mut tx = begin(pool).await?;
-    let row = certificate::by_id(&mut tx, team, args.certificate_id).await.map_err(or_not_found("certificate"))?;
+    let row = certificate::by_id(&mut tx, team, args.certificate_id)
+        .await
+        .map_err(or_not_found("certificate"))?;
     if row.generation >= args.generation {
         return Ok(Load::Done);
     }
@@ -86,7 +100,15 @@ pub async fn load(pool: &Pool, lease: &Lease, team: TeamId, args: IssueArgs) -> 
     });
     if !usable {
         checkpoint::hold(&mut tx, lease).await?;
-        let fresh = plan(team, row.id, args.generation, issuer.id, profile.lifetime, issuer.ca_not_after, now)?;
+        let fresh = plan(
+            team,
+            row.id,
+            args.generation,
+            issuer.id,
+            profile.lifetime,
+            issuer.ca_not_after,
+            now,
+        )?;
         match &standing {
             Some(stale) => order::replan(&mut tx, stale.id, fresh.serial, fresh.validity).await?,
             None => order::plan_all(&mut tx, &[fresh]).await?,
@@ -98,7 +120,12 @@ pub async fn load(pool: &Pool, lease: &Lease, team: TeamId, args: IssueArgs) -> 
     if order.state == OrderState::Issued {
         return Ok(Load::Done);
     }
-    Ok(Load::Work(Box::new(Task { certificate: row, profile, issuer, order })))
+    Ok(Load::Work(Box::new(Task {
+        certificate: row,
+        profile,
+        issuer,
+        order,
+    })))
 }
 
 /// Stores the connector's state before its next call.
@@ -159,7 +186,10 @@ pub async fn settle_failure(
 
 /// The fault of an order that a person cancelled.
 pub(crate) fn cancelled() -> Fault {
-    Fault { code: "cancelled".into(), detail: "cancelled by a person; `certmill certs renew` starts anew".into() }
+    Fault {
+        code: "cancelled".into(),
+        detail: "cancelled by a person; `certmill certs renew` starts anew".into(),
+    }
 }
 
 /// Ends the live order of a generation and notes it at the certificate. A first order that was
@@ -171,16 +201,34 @@ pub(crate) async fn end_order(
     state: OrderState,
     fault: &Fault,
 ) -> Result<(), Error> {
-    order::end(&mut *tx, args.certificate_id, args.generation, state, &fault.code).await?;
+    order::end(
+        &mut *tx,
+        args.certificate_id,
+        args.generation,
+        state,
+        &fault.code,
+    )
+    .await?;
     let rest = state == OrderState::Abandoned && args.generation == 1;
-    certificate::mark_failed(&mut *tx, args.certificate_id, &fault.code, &fault.detail, rest).await?;
+    certificate::mark_failed(
+        &mut *tx,
+        args.certificate_id,
+        &fault.code,
+        &fault.detail,
+        rest,
+    )
+    .await?;
     event::append(
         &mut *tx,
         &[NewEvent {
             team_id: team,
             topic: "order",
             object: args.certificate_id.to_string(),
-            code: if state == OrderState::Abandoned { "abandoned" } else { "failed" },
+            code: if state == OrderState::Abandoned {
+                "abandoned"
+            } else {
+                "failed"
+            },
             detail: serde_json::json!({ "generation": args.generation, "fault": fault.code }),
         }],
     )

@@ -16,10 +16,22 @@ use certmill_store::audit::{self, NewAudit};
 #[must_use]
 pub fn waiting_on(job: &JobRow) -> Option<WaitingOn> {
     let code = job.waiting_code.as_deref();
-    let error = job.error.as_ref().and_then(|error| error.get("detail")).and_then(|text| text.as_str());
+    let error = job
+        .error
+        .as_ref()
+        .and_then(|error| error.get("detail"))
+        .and_then(|text| text.as_str());
     match job.state {
-        JobState::Scheduled => Some(WaitingOn::new(code.unwrap_or(waiting::SCHEDULED), Some(job.run_at), None)),
-        JobState::Retryable => Some(WaitingOn::new(code.unwrap_or(waiting::RETRY), Some(job.run_at), error)),
+        JobState::Scheduled => Some(WaitingOn::new(
+            code.unwrap_or(waiting::SCHEDULED),
+            Some(job.run_at),
+            None,
+        )),
+        JobState::Retryable => Some(WaitingOn::new(
+            code.unwrap_or(waiting::RETRY),
+            Some(job.run_at),
+            error,
+        )),
         JobState::Available => Some(WaitingOn::new(code.unwrap_or(waiting::WORKER), None, None)),
         JobState::Running if job.cancel_requested => {
             Some(WaitingOn::new(waiting::CANCELLING, job.deadline_at, None))
@@ -40,7 +52,9 @@ pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
 
 async fn visible(tx: &mut Tx<'_>, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let found = read::by_id(&mut *tx, id).await?;
-    found.filter(|job| job.team_id == caller.team_id).ok_or(Error::NotFound("job"))
+    found
+        .filter(|job| job.team_id == caller.team_id)
+        .ok_or(Error::NotFound("job"))
 }
 
 /// A page of the team's jobs under `before`, newest first.
@@ -89,7 +103,9 @@ async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
     }
     match serde_json::from_value::<IssueArgs>(job.args.clone()) {
         Ok(args) => end_order(tx, job.team_id, args, OrderState::Abandoned, &cancelled()).await,
-        Err(why) => Err(Error::Store(certmill_store::Error::Corrupt(why.to_string()))),
+        Err(why) => Err(Error::Store(certmill_store::Error::Corrupt(
+            why.to_string(),
+        ))),
     }
 }
 
@@ -100,11 +116,18 @@ async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
 pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     visible(&mut tx, caller, id).await?;
-    let conflict = |code, detail: &str| Err(Error::Conflict { code, detail: detail.to_owned() });
+    let conflict = |code, detail: &str| {
+        Err(Error::Conflict {
+            code,
+            detail: detail.to_owned(),
+        })
+    };
     let live = match control::retry(&mut tx, id).await? {
         RetryOutcome::Due(live) | RetryOutcome::New(live) | RetryOutcome::Present(live) => live,
         RetryOutcome::Running => return conflict("job_running", "a worker has the job just now"),
-        RetryOutcome::Completed => return conflict("job_ended", "the job has completed; nothing to retry"),
+        RetryOutcome::Completed => {
+            return conflict("job_ended", "the job has completed; nothing to retry");
+        }
         RetryOutcome::NotFound => return Err(Error::NotFound("job")),
     };
     audited(&mut tx, caller, "job.retry", id).await?;
@@ -114,7 +137,12 @@ pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
     Ok(after)
 }
 
-async fn audited(tx: &mut Tx<'_>, caller: &Caller, action: &'static str, id: JobId) -> Result<(), Error> {
+async fn audited(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    action: &'static str,
+    id: JobId,
+) -> Result<(), Error> {
     let row = NewAudit {
         team_id: caller.team_id,
         actor: caller.actor.clone(),

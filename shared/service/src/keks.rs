@@ -16,7 +16,11 @@ pub async fn require_known(pool: &Pool, purpose: &str, id: &str) -> Result<(), E
     if known.iter().any(|one| one == id) {
         return Ok(());
     }
-    let listed = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let listed = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
     Err(Error::Misconfigured(format!(
         "the {purpose}.kek file has the key id {id}, this database was written with {listed}; \
          give this process the file of that id"

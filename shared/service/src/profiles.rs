@@ -49,14 +49,26 @@ pub async fn add(context: &Context, caller: &Caller, ask: Ask) -> Result<Shown, 
         return Err(Error::Forbidden(caller.role.as_str()));
     }
     let mut faults = name_faults(&ask.name);
-    let keys =
-        if ask.key_algorithms.is_empty() { vec![KeyAlgorithm::EcdsaP256] } else { ask.key_algorithms };
-    if let Err(found) = check_bounds(ask.lifetime, ask.renewal, &keys, context.policy.process_lease) {
+    let keys = if ask.key_algorithms.is_empty() {
+        vec![KeyAlgorithm::EcdsaP256]
+    } else {
+        ask.key_algorithms
+    };
+    if let Err(found) = check_bounds(
+        ask.lifetime,
+        ask.renewal,
+        &keys,
+        context.policy.process_lease,
+    ) {
         faults.extend(found.iter().map(|why| FieldFault::new("", why.code(), why)));
     }
     if ask.key_source == KeySource::Sealed && !context.policy.acknowledge_sealed_keys {
         let why = "server-made keys must be acknowledged: set acknowledge_sealed_keys = true in the settings";
-        faults.push(FieldFault::new("/key_source", "sealed_keys_not_acknowledged", why));
+        faults.push(FieldFault::new(
+            "/key_source",
+            "sealed_keys_not_acknowledged",
+            why,
+        ));
     }
     let mut tx = context.begin().await?;
     let issuer_name = ask.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
@@ -83,10 +95,15 @@ pub async fn add(context: &Context, caller: &Caller, ask: Ask) -> Result<Shown, 
         renewal: ask.renewal,
         allowed_names: ask.allowed_names,
     };
-    made.id = profile::insert(&mut tx, &made).await.map_err(|error| exists(error, &made.name))?;
+    made.id = profile::insert(&mut tx, &made)
+        .await
+        .map_err(|error| exists(error, &made.name))?;
     audit::append(&mut tx, &[made_audit(caller, &made)]).await?;
     crate::context::commit(tx).await?;
-    Ok(Shown { profile: made, issuer: issuer.name })
+    Ok(Shown {
+        profile: made,
+        issuer: issuer.name,
+    })
 }
 
 fn exists(error: certmill_store::Error, name: &str) -> Error {

@@ -1,17 +1,17 @@
 //! One step of the renewal sweep: due certificates become orders and jobs in one transaction.
 
+use crate::Error;
 use crate::context::{begin, commit};
 use crate::effects::issue::{IssueArgs, KIND};
 use crate::issuing::plan;
-use crate::Error;
 use certmill_domain::order::{OrderPlan, issue_key};
 use certmill_domain::renewal::priority;
 use certmill_pg::Pool;
-use certmill_queue::enqueue::{NewJob, enqueue_all};
 use certmill_queue::Hinter;
+use certmill_queue::enqueue::{NewJob, enqueue_all};
 use certmill_queue::{Lease, checkpoint};
-use certmill_store::sweep::{Due, take_due};
 use certmill_store::order;
+use certmill_store::sweep::{Due, take_due};
 use std::collections::BTreeSet;
 use time::Duration;
 
@@ -55,7 +55,10 @@ pub async fn step(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<Step, E
     let lanes: BTreeSet<&str> = due.iter().map(|one| one.lane.as_str()).collect();
     lanes.into_iter().for_each(|lane| hinter.hint(lane));
     let new = enqueued.iter().filter(|one| one.is_new()).count();
-    Ok(Step { taken: due.len(), enqueued: new })
+    Ok(Step {
+        taken: due.len(),
+        enqueued: new,
+    })
 }
 
 fn planned(due: &Due) -> Result<OrderPlan, Error> {
@@ -72,7 +75,10 @@ fn planned(due: &Due) -> Result<OrderPlan, Error> {
 
 fn job(due: &Due) -> NewJob {
     let generation = due.generation + 1;
-    let args = IssueArgs { certificate_id: due.certificate_id, generation };
+    let args = IssueArgs {
+        certificate_id: due.certificate_id,
+        generation,
+    };
     let mut job = NewJob::new(due.team_id, due.lane.as_str(), KIND, args.to_value());
     job.unique_key = Some(issue_key(due.certificate_id, generation));
     job.object = Some(due.certificate_id.to_string());

@@ -41,22 +41,19 @@ mod tests {
 
     #[test]
     fn follows_root_xdg_and_home() {
-        let mut env = Env::with_vars([("HOME", "/home/u")]);
+        let mut env = Env::with_vars([("HOME", "/h/u")]);
         assert_eq!(
             default_data_dir(&env),
-            Path::new("/home/u/.local/share/certmill")
+            Path::new("/h/u/.local/share/certmill")
         );
         env.vars.insert("XDG_DATA_HOME".into(), "relative".into());
         assert_eq!(
             default_data_dir(&env),
-            Path::new("/home/u/.local/share/certmill")
+            Path::new("/h/u/.local/share/certmill")
         );
         env.vars.insert("XDG_DATA_HOME".into(), "/x".into());
         assert_eq!(default_data_dir(&env), Path::new("/x/certmill"));
-        assert_eq!(
-            default_cache_dir(&env),
-            Path::new("/home/u/.cache/certmill")
-        );
+        assert_eq!(default_cache_dir(&env), Path::new("/h/u/.cache/certmill"));
         env.is_root = true;
         assert_eq!(default_data_dir(&env), Path::new("/var/lib/certmill"));
     }

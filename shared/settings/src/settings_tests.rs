@@ -38,7 +38,7 @@ fn only(toml: &str) -> String {
 
 #[test]
 fn an_empty_machine_needs_no_settings() {
-    let env = Env::with_vars([("HOME", "/home/u")]);
+    let env = Env::with_vars([("HOME", "/h/u")]);
     let settings = Settings::load(Role::Up, &Overrides::default(), &env).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8443");
     assert_eq!(settings.ca_kek_file, settings.data_dir.join("ca.kek"));

@@ -48,7 +48,10 @@ pub async fn insert(
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn valid_by_prefix(conn: &mut PgConnection, prefix: &str) -> Result<Option<ApiKey>, Error> {
+pub async fn valid_by_prefix(
+    conn: &mut PgConnection,
+    prefix: &str,
+) -> Result<Option<ApiKey>, Error> {
     let row: Option<(Uuid, i32, String, Vec<u8>)> = sqlx::query_as(
         "SELECT id, team_id, role, secret_sha256 FROM api_key
          WHERE prefix = $1 AND revoked_at IS NULL
@@ -70,5 +73,7 @@ pub async fn valid_by_prefix(conn: &mut PgConnection, prefix: &str) -> Result<Op
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn exist(conn: &mut PgConnection) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM api_key)").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM api_key)")
+        .fetch_one(conn)
+        .await?)
 }

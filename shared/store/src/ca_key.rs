@@ -29,7 +29,9 @@ pub struct CaKey {
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn draw_id(conn: &mut PgConnection) -> Result<Uuid, Error> {
-    Ok(sqlx::query_scalar("SELECT new_id()").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("SELECT new_id()")
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Stores an authority. The unique name makes a second maker fail instead of making a second root.

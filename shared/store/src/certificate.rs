@@ -109,16 +109,24 @@ impl TryFrom<Row> for Certificate {
             names: Names::parse(&row.names).map_err(|why| corrupt("certificate.names", why))?,
             profile_id: ProfileId(row.profile_id),
             issuer_id: IssuerId(row.issuer_id),
-            key_source: row.key_source.parse().map_err(|why| corrupt("certificate.key_source", why))?,
+            key_source: row
+                .key_source
+                .parse()
+                .map_err(|why| corrupt("certificate.key_source", why))?,
             csr_der: row.csr_der,
             spki_sha256: row.spki_sha256,
-            status: row.status.parse().map_err(|why| corrupt("certificate.status", why))?,
+            status: row
+                .status
+                .parse()
+                .map_err(|why| corrupt("certificate.status", why))?,
             generation: row.generation,
             version_id: row.version_id.map(VersionId),
             not_after: row.not_after,
             renew_at: row.renew_at,
             sweep_at: row.sweep_at,
-            fault: row.fault_code.map(|code| (code, row.fault_detail.unwrap_or_default())),
+            fault: row
+                .fault_code
+                .map(|code| (code, row.fault_detail.unwrap_or_default())),
             created_at: row.created_at,
         })
     }
@@ -129,7 +137,11 @@ impl TryFrom<Row> for Certificate {
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn draw_id(conn: &mut PgConnection) -> Result<CertificateId, Error> {
-    Ok(CertificateId(sqlx::query_scalar("SELECT new_id()").fetch_one(conn).await?))
+    Ok(CertificateId(
+        sqlx::query_scalar("SELECT new_id()")
+            .fetch_one(conn)
+            .await?,
+    ))
 }
 
 /// Stores certificates in one statement; the answer has their ids in the order given, `None`
@@ -171,11 +183,16 @@ pub async fn insert_all(
     .bind(new.iter().map(|one| one.id.map(|id| id.0)).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
-    let mut ids: std::collections::HashMap<(i32, String), Uuid> =
-        rows.into_iter().map(|(team, name, id)| ((team, name), id)).collect();
+    let mut ids: std::collections::HashMap<(i32, String), Uuid> = rows
+        .into_iter()
+        .map(|(team, name, id)| ((team, name), id))
+        .collect();
     Ok(new
         .iter()
-        .map(|one| ids.remove(&(one.team_id.0, one.name.clone())).map(CertificateId))
+        .map(|one| {
+            ids.remove(&(one.team_id.0, one.name.clone()))
+                .map(CertificateId)
+        })
         .collect())
 }
 
@@ -183,7 +200,11 @@ pub async fn insert_all(
 ///
 /// # Errors
 /// [`Error::NotFound`], alike for a foreign team's.
-pub async fn by_id(conn: &mut PgConnection, team: TeamId, id: CertificateId) -> Result<Certificate, Error> {
+pub async fn by_id(
+    conn: &mut PgConnection,
+    team: TeamId,
+    id: CertificateId,
+) -> Result<Certificate, Error> {
     let row: Row = sqlx::query_as(
         "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, spki_sha256,
                 status, generation, version_id, not_after, renew_at, sweep_at, fault_code,
@@ -201,7 +222,11 @@ pub async fn by_id(conn: &mut PgConnection, team: TeamId, id: CertificateId) -> 
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn lock(conn: &mut PgConnection, team: TeamId, id: CertificateId) -> Result<Certificate, Error> {
+pub async fn lock(
+    conn: &mut PgConnection,
+    team: TeamId,
+    id: CertificateId,
+) -> Result<Certificate, Error> {
     let row: Row = sqlx::query_as(
         "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, spki_sha256,
                 status, generation, version_id, not_after, renew_at, sweep_at, fault_code,
@@ -248,7 +273,13 @@ pub async fn list(
     .bind(team.0)
     .bind(after.map(|id| id.0))
     .bind(&filter.names)
-    .bind(filter.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
+    .bind(
+        filter
+            .statuses
+            .iter()
+            .map(|status| status.as_str())
+            .collect::<Vec<_>>(),
+    )
     .bind(limit)
     .fetch_all(conn)
     .await?;
@@ -264,11 +295,13 @@ pub async fn sealed_key(
     team: TeamId,
     id: CertificateId,
 ) -> Result<Option<Vec<u8>>, Error> {
-    Ok(sqlx::query_scalar("SELECT key_sealed FROM certificate WHERE id = $1 AND team_id = $2")
-        .bind(id.0)
-        .bind(team.0)
-        .fetch_one(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("SELECT key_sealed FROM certificate WHERE id = $1 AND team_id = $2")
+            .bind(id.0)
+            .bind(team.0)
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// What an issued version changes in its certificate.
@@ -301,8 +334,18 @@ pub async fn advance_all(conn: &mut PgConnection, advances: &[Advance]) -> Resul
          WHERE c.id = t.id AND c.generation < t.generation",
     )
     .bind(advances.iter().map(|one| one.id.0).collect::<Vec<_>>())
-    .bind(advances.iter().map(|one| one.generation).collect::<Vec<_>>())
-    .bind(advances.iter().map(|one| one.version_id.0).collect::<Vec<_>>())
+    .bind(
+        advances
+            .iter()
+            .map(|one| one.generation)
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        advances
+            .iter()
+            .map(|one| one.version_id.0)
+            .collect::<Vec<_>>(),
+    )
     .bind(advances.iter().map(|one| one.not_after).collect::<Vec<_>>())
     .bind(advances.iter().map(|one| one.renew_at).collect::<Vec<_>>())
     .execute(conn)

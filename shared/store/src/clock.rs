@@ -9,5 +9,7 @@ use time::OffsetDateTime;
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn now(conn: &mut PgConnection) -> Result<OffsetDateTime, Error> {
-    Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar("SELECT clock_timestamp()")
+        .fetch_one(conn)
+        .await?)
 }

@@ -49,7 +49,9 @@ pub async fn reserve(
     match response {
         Some(response) if stored_sha256 == body_sha256 => Ok(Reservation::Replay(response)),
         Some(_) => Ok(Reservation::Mismatch),
-        None => Err(Error::Corrupt("idempotency_key: committed without an answer".into())),
+        None => Err(Error::Corrupt(
+            "idempotency_key: committed without an answer".into(),
+        )),
     }
 }
 

@@ -63,7 +63,11 @@ impl From<Row> for Issuer {
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn ensure_lane(conn: &mut PgConnection, name: &str, needs_key: bool) -> Result<(), Error> {
+pub async fn ensure_lane(
+    conn: &mut PgConnection,
+    name: &str,
+    needs_key: bool,
+) -> Result<(), Error> {
     sqlx::query("INSERT INTO lane (name, needs_key) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
         .bind(name)
         .bind(needs_key)

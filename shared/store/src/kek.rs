@@ -21,8 +21,10 @@ pub async fn register(conn: &mut PgConnection, id: &str, purpose: &str) -> Resul
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn known(conn: &mut PgConnection, purpose: &str) -> Result<Vec<String>, Error> {
-    Ok(sqlx::query_scalar("SELECT id FROM kek WHERE purpose = $1 ORDER BY created_at, id")
-        .bind(purpose)
-        .fetch_all(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("SELECT id FROM kek WHERE purpose = $1 ORDER BY created_at, id")
+            .bind(purpose)
+            .fetch_all(conn)
+            .await?,
+    )
 }

@@ -2,6 +2,7 @@
 //! decides which statements share a transaction.
 //!
 //! Invariant: nothing here decides. Rows come out as domain values or as [`Error::Corrupt`].
+#![allow(clippy::disallowed_methods, reason = "store is one of the SQL crates")]
 
 pub mod api_key;
 pub mod audit;

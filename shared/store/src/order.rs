@@ -38,9 +38,15 @@ impl TryFrom<Row> for Order {
                 issuer_id: IssuerId(row.issuer_id),
                 serial: Serial::from_bytes(&row.serial)
                     .ok_or_else(|| corrupt("cert_order.serial", "not 16 octets"))?,
-                validity: Validity { not_before: row.not_before, not_after: row.not_after },
+                validity: Validity {
+                    not_before: row.not_before,
+                    not_after: row.not_after,
+                },
             },
-            state: row.state.parse().map_err(|why| corrupt("cert_order.state", why))?,
+            state: row
+                .state
+                .parse()
+                .map_err(|why| corrupt("cert_order.state", why))?,
             remote: row.remote,
             planned_at: row.updated_at,
         })
@@ -115,7 +121,11 @@ pub async fn replan(
     .bind(validity.not_after)
     .execute(conn)
     .await?;
-    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+    if changed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// Stores the connector's remote state with the order's new state (`submitting` or `pending`).
@@ -137,7 +147,11 @@ pub async fn store_remote(
     .bind(remote)
     .execute(conn)
     .await?;
-    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
+    if changed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// Marks orders as issued, set-wise.

@@ -32,7 +32,8 @@ impl TryFrom<Row> for Profile {
             (None, Some(seconds)) => RenewalRule::Before(Duration::seconds(seconds)),
             _ => return Err(corrupt("profile", "not exactly one renewal rule")),
         };
-        let key_algorithms: Result<Vec<_>, _> = row.key_algorithms.iter().map(|text| text.parse()).collect();
+        let key_algorithms: Result<Vec<_>, _> =
+            row.key_algorithms.iter().map(|text| text.parse()).collect();
         Ok(Self {
             id: ProfileId(row.id),
             team_id: TeamId(row.team_id),
@@ -40,7 +41,10 @@ impl TryFrom<Row> for Profile {
             issuer_id: IssuerId(row.issuer_id),
             lifetime: Duration::seconds(row.lifetime_s),
             key_algorithms: key_algorithms.map_err(|why| corrupt("profile", why))?,
-            key_source: row.key_source.parse().map_err(|why| corrupt("profile", why))?,
+            key_source: row
+                .key_source
+                .parse()
+                .map_err(|why| corrupt("profile", why))?,
             renewal,
             allowed_names: row.allowed_names,
         })
@@ -65,7 +69,13 @@ pub async fn insert(conn: &mut PgConnection, profile: &Profile) -> Result<Profil
     .bind(&profile.name)
     .bind(profile.issuer_id.0)
     .bind(profile.lifetime.whole_seconds())
-    .bind(profile.key_algorithms.iter().map(|key| key.as_str()).collect::<Vec<_>>())
+    .bind(
+        profile
+            .key_algorithms
+            .iter()
+            .map(|key| key.as_str())
+            .collect::<Vec<_>>(),
+    )
     .bind(profile.key_source.as_str())
     .bind(fraction)
     .bind(before)

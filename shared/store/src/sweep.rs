@@ -50,7 +50,10 @@ struct Row {
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn take_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Due>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/take_due.sql")).bind(limit).fetch_all(conn).await?;
+    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/take_due.sql"))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| Due {

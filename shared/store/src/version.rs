@@ -77,8 +77,12 @@ impl TryFrom<Row> for Version {
         Ok(Self {
             id: VersionId(row.id),
             generation: row.generation,
-            serial: Serial::from_bytes(&row.serial).ok_or_else(|| corrupt("version.serial", "not 16 octets"))?,
-            validity: Validity { not_before: row.not_before, not_after: row.not_after },
+            serial: Serial::from_bytes(&row.serial)
+                .ok_or_else(|| corrupt("version.serial", "not 16 octets"))?,
+            validity: Validity {
+                not_before: row.not_before,
+                not_after: row.not_after,
+            },
             issued_at: row.issued_at,
             fingerprint: row.fingerprint,
             leaf_der: row.leaf_der,
@@ -98,7 +102,13 @@ pub async fn insert_all(
 ) -> Result<Vec<VersionId>, Error> {
     let chains: Vec<serde_json::Value> = new
         .iter()
-        .map(|one| one.chain_der.iter().map(hex_of).collect::<Vec<_>>().into())
+        .map(|one| {
+            one.chain_der
+                .iter()
+                .map(|der| data_encoding::HEXLOWER.encode(der))
+                .collect::<Vec<_>>()
+                .into()
+        })
         .collect();
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "INSERT INTO version (team_id, certificate_id, generation, order_id, issuer_id, serial, not_before,
@@ -131,12 +141,13 @@ pub async fn insert_all(
     .await?;
     let ids: std::collections::HashMap<Uuid, Uuid> = rows.into_iter().collect();
     new.iter()
-        .map(|one| ids.get(&one.order_id.0).copied().map(VersionId).ok_or(Error::NotFound))
+        .map(|one| {
+            ids.get(&one.order_id.0)
+                .copied()
+                .map(VersionId)
+                .ok_or(Error::NotFound)
+        })
         .collect()
-}
-
-fn hex_of(der: &Vec<u8>) -> String {
-    data_encoding::HEXLOWER.encode(der)
 }
 
 /// The version of that id.

@@ -9,7 +9,7 @@ pub struct HealthView {
     pub status: String,
 }
 
-/// `GET /ready`: 200 if `ready`, else 503, with the same body.
+/// `GET /ready`: it serves; else a 503 problem whose `errors` name what is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyView {
     /// Whether it serves.

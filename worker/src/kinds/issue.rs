@@ -8,12 +8,12 @@ use certmill_crypto::csr::Csr;
 use certmill_crypto::digest::sha256;
 use certmill_domain::order::OrderState;
 use certmill_domain::renewal::RenewalRule;
+use certmill_domain::waiting;
 use certmill_queue::ClaimedJob;
+use certmill_service::Error;
 use certmill_service::effects::issue::{Effect, IssueArgs};
 use certmill_service::issuing::{self, Load, Task};
-use certmill_service::Error;
 use certmill_spi::{Ask, Fault, Issuer, Remote, Step};
-use certmill_domain::waiting;
 
 /// Most steps in one attempt: a connector that never ends is stopped here.
 const STEPS_MAX: usize = 32;
@@ -38,7 +38,10 @@ pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Erro
 
 fn done() -> Outcome {
     let result = serde_json::json!({ "already_issued": true });
-    Outcome::Complete { effect: serde_json::Value::Null, result }
+    Outcome::Complete {
+        effect: serde_json::Value::Null,
+        result,
+    }
 }
 
 /// The ask, built from the order's row alone.
@@ -74,9 +77,15 @@ async fn step_through(
                 keep(tools, job, task, OrderState::Submitting, &next).await?;
                 remote = next;
             }
-            Ok(Step::Pending { remote, check_after }) => {
+            Ok(Step::Pending {
+                remote,
+                check_after,
+            }) => {
                 keep(tools, job, task, OrderState::Pending, &remote).await?;
-                return Ok(Outcome::Snooze { after: check_after, code: waiting::ISSUER_PENDING });
+                return Ok(Outcome::Snooze {
+                    after: check_after,
+                    code: waiting::ISSUER_PENDING,
+                });
             }
             Ok(Step::Issued { chain }) => {
                 return Ok(issued(task, issuer.powers().keeps_plan, ask, chain)
@@ -102,7 +111,8 @@ async fn keep(
 
 /// Verifies what the issuer returned and makes the effect of it.
 fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Result<Outcome, Fault> {
-    let refuse = |why: certmill_crypto::chain::ChainError| Fault::rejected(why.code(), why.to_string());
+    let refuse =
+        |why: certmill_crypto::chain::ChainError| Fault::rejected(why.code(), why.to_string());
     let chain = Chain::from_ders(ders).map_err(refuse)?;
     let expected = Expected {
         spki_der: ask.public_key.spki_der(),
@@ -127,11 +137,16 @@ fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Resul
         not_after: chain.leaf().not_after,
         fingerprint: sha256(&leaf_der),
         spki_sha256: ask.public_key.spki_sha256(),
-        chain: chain.ders().iter().map(|der| data_encoding::BASE64.encode(der)).collect(),
+        chain: chain
+            .ders()
+            .iter()
+            .map(|der| data_encoding::BASE64.encode(der))
+            .collect(),
         renew_fraction,
         renew_before_s,
     };
-    let result = serde_json::json!({ "serial": ask.serial.to_string(), "generation": ask.generation });
+    let result =
+        serde_json::json!({ "serial": ask.serial.to_string(), "generation": ask.generation });
     let effect = serde_json::to_value(&effect)
         .map_err(|why| Fault::rejected("effect_unwritable", why.to_string()))?;
     Ok(Outcome::Complete { effect, result })

@@ -26,7 +26,12 @@ pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
         effects::partition_care::KIND => partition_care::run(tools).await,
         effects::renewal_sweep::KIND => renewal_sweep::run(tools, job).await,
         // A newer build made it: leave it for one that knows the kind.
-        _ => return Outcome::Snooze { after: Duration::from_secs(30), code: "unknown_kind" },
+        _ => {
+            return Outcome::Snooze {
+                after: Duration::from_secs(30),
+                code: "unknown_kind",
+            };
+        }
     };
     outcome.unwrap_or_else(|error| outcome_of(&error, job.attempt))
 }
@@ -35,9 +40,9 @@ pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
 fn outcome_of(error: &Error, attempt: i16) -> Outcome {
     let (code, class) = match error {
         Error::LeaseLost => return Outcome::Abandon,
-        Error::Store(certmill_store::Error::Unavailable(_)) | Error::Queue(_) | Error::Coordination(_) => {
-            ("database_unavailable", FailureClass::Retry)
-        }
+        Error::Store(certmill_store::Error::Unavailable(_))
+        | Error::Queue(_)
+        | Error::Coordination(_) => ("database_unavailable", FailureClass::Retry),
         Error::Store(_) | Error::Crypto(_) => ("row_unusable", FailureClass::Rejected),
         Error::Conflict { code, .. } => (*code, FailureClass::Rejected),
         Error::NotFound(_) => ("object_gone", FailureClass::Rejected),

@@ -14,11 +14,20 @@ const KEEP_ENDED_DAYS: i32 = 90;
 
 /// Runs once.
 pub(super) async fn run(tools: &Tools) -> Result<Outcome, Error> {
-    let mut conn = tools.pool.acquire().await.map_err(|why| Error::Store(why.into()))?;
+    let mut conn = tools
+        .pool
+        .acquire()
+        .await
+        .map_err(|why| Error::Store(why.into()))?;
     let (made, dropped) =
-        maintenance::partition_care(&mut conn, DAYS_AHEAD, KEEP_COMPLETED_DAYS, KEEP_ENDED_DAYS).await?;
+        maintenance::partition_care(&mut conn, DAYS_AHEAD, KEEP_COMPLETED_DAYS, KEEP_ENDED_DAYS)
+            .await?;
     drop(conn);
     let forgotten = forget_old_idempotency_keys(&tools.pool).await?;
-    let result = serde_json::json!({ "made": made, "dropped": dropped, "idempotency_keys": forgotten });
-    Ok(Outcome::Complete { effect: serde_json::Value::Null, result })
+    let result =
+        serde_json::json!({ "made": made, "dropped": dropped, "idempotency_keys": forgotten });
+    Ok(Outcome::Complete {
+        effect: serde_json::Value::Null,
+        result,
+    })
 }

@@ -25,5 +25,8 @@ pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Erro
         tracing::info!(event = "renewal_sweep", taken, enqueued);
     }
     let result = serde_json::json!({ "taken": taken, "enqueued": enqueued });
-    Ok(Outcome::Complete { effect: serde_json::Value::Null, result })
+    Ok(Outcome::Complete {
+        effect: serde_json::Value::Null,
+        result,
+    })
 }

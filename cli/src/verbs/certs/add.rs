@@ -64,15 +64,28 @@ async fn prepare(args: &AddArgs, session: &Session) -> Result<(Option<String>, K
         if args.key.is_some() || args.reuse_key {
             let why = "the server makes the keys of this profile";
             let hint = "leave out --key and --reuse-key, or name another profile";
-            return Err(Failure::new(Exit::Usage, "--key", &format!("profile {name}"), why, hint));
+            return Err(Failure::new(
+                Exit::Usage,
+                "--key",
+                &format!("profile {name}"),
+                why,
+                hint,
+            ));
         }
         return Ok((None, Key::Elsewhere));
     }
     let path = args.key.clone();
     let path = path.unwrap_or_else(|| key_file::file_name(&args.name.to_string(), "key"));
-    let names = Names::new(std::iter::once(&args.name).chain(&args.sans).cloned()).map_err(|why| {
-        Failure::new(Exit::Usage, "names", "arguments", &why.to_string(), "leave some out")
-    })?;
+    let names =
+        Names::new(std::iter::once(&args.name).chain(&args.sans).cloned()).map_err(|why| {
+            Failure::new(
+                Exit::Usage,
+                "names",
+                "arguments",
+                &why.to_string(),
+                "leave some out",
+            )
+        })?;
     if args.reuse_key {
         let csr = make_csr(&key_file::read(&path)?, &names)?;
         return Ok((Some(csr), Key::Kept(path)));
@@ -89,16 +102,24 @@ async fn prepare(args: &AddArgs, session: &Session) -> Result<(Option<String>, K
 
 /// P-256 where the profile takes it, else the first key that it takes.
 fn algorithm(profile: &ProfileView) -> KeyAlgorithm {
-    let accepted: Vec<KeyAlgorithm> =
-        profile.key_algorithms.iter().filter_map(|name| name.parse().ok()).collect();
+    let accepted: Vec<KeyAlgorithm> = profile
+        .key_algorithms
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
     let usual = KeyAlgorithm::EcdsaP256;
     let first = accepted.first().copied().unwrap_or(usual);
-    if accepted.contains(&usual) { usual } else { first }
+    if accepted.contains(&usual) {
+        usual
+    } else {
+        first
+    }
 }
 
 fn make_csr(key: &PrivateKey, names: &Names) -> Result<String, Failure> {
     let made = csr::create(key, names);
-    let der = made.map_err(|why| Failure::new(Exit::Failed, "CSR", "this machine", &why.to_string(), ""))?;
+    let der = made
+        .map_err(|why| Failure::new(Exit::Failed, "CSR", "this machine", &why.to_string(), ""))?;
     Ok(csr::to_pem(&der))
 }
 
@@ -109,16 +130,39 @@ fn read_csr(file: &Path) -> Result<String, Failure> {
     };
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(MOST_CSR_BYTES + 1).read_to_end(&mut bytes)
+        std::io::stdin()
+            .lock()
+            .take(MOST_CSR_BYTES + 1)
+            .read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(file).and_then(|open| open.take(MOST_CSR_BYTES + 1).read_to_end(&mut bytes))
+        std::fs::File::open(file)
+            .and_then(|open| open.take(MOST_CSR_BYTES + 1).read_to_end(&mut bytes))
     };
-    let size = read.map_err(|why| fault(Exit::Config, &format!("cannot be read: {why}"), "check the path"))?;
+    let size = read.map_err(|why| {
+        fault(
+            Exit::Config,
+            &format!("cannot be read: {why}"),
+            "check the path",
+        )
+    })?;
     if size as u64 > MOST_CSR_BYTES {
-        return Err(fault(Exit::Usage, "larger than 64 KiB", "is this the right file?"));
+        return Err(fault(
+            Exit::Usage,
+            "larger than 64 KiB",
+            "is this the right file?",
+        ));
     }
-    let csr = Csr::parse(&bytes);
-    let csr = csr.map_err(|why| fault(Exit::Usage, &why.to_string(), "give a PKCS#10 request"))?;
+    let csr = Csr::parse(&bytes).map_err(|why| match why.code() {
+        "private_key_received" => {
+            let why = "this is a private key; nothing was sent";
+            fault(
+                Exit::Usage,
+                why,
+                "name its request, or use --key FILE --reuse-key",
+            )
+        }
+        _ => fault(Exit::Usage, &why.to_string(), "give a PKCS#10 request"),
+    })?;
     Ok(csr.to_pem())
 }
 

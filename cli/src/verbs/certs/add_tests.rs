@@ -27,7 +27,10 @@ fn a_key_stays_only_where_the_outcome_is_unknown() {
     assert!(!after(&refused(ProblemCode::InvalidRequest)).0);
     assert!(after(&refused(ProblemCode::IdempotencyInProgress)).0);
     assert!(after(&refused(ProblemCode::NotReady)).0);
-    let silent = client::Error::Timeout { url: "https://h".into(), after: Duration::from_secs(1) };
+    let silent = client::Error::Timeout {
+        url: "https://h".into(),
+        after: Duration::from_secs(1),
+    };
     let (stays, text) = after(&silent);
     assert!(stays && text.contains("--reuse-key"), "{text}");
 }
@@ -37,7 +40,11 @@ fn a_kept_key_is_never_removed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.key");
     fs::write(&path, "mine").unwrap();
-    after_failure("a", &refused(ProblemCode::Conflict), &Key::Kept(path.clone()));
+    after_failure(
+        "a",
+        &refused(ProblemCode::Conflict),
+        &Key::Kept(path.clone()),
+    );
     assert!(path.exists());
 }
 
@@ -49,11 +56,22 @@ fn a_csr_is_read_and_a_private_key_is_refused_unread() {
     let file = dir.path().join("a.csr");
     fs::write(&file, &pem).unwrap();
     assert_eq!(read_csr(&file).unwrap(), pem);
-    fs::write(&file, "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n").unwrap();
+    fs::write(
+        &file,
+        "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n",
+    )
+    .unwrap();
     let failure = read_csr(&file).unwrap_err();
-    assert!(failure.code() == 2 && !failure.to_string().contains("QUJD"), "{failure}");
+    assert!(
+        failure.code() == 2 && !failure.to_string().contains("QUJD"),
+        "{failure}"
+    );
     fs::write(&file, vec![b'x'; 70_000]).unwrap();
     assert!(read_csr(&file).unwrap_err().to_string().contains("64 KiB"));
+    assert!(
+        failure.to_string().contains("nothing was sent"),
+        "{failure}"
+    );
     assert_eq!(read_csr(&dir.path().join("none")).unwrap_err().code(), 3);
 }
 
@@ -67,7 +85,16 @@ fn the_key_fits_the_profile() {
         }))
         .unwrap()
     };
-    assert_eq!(algorithm(&profile(&["ed25519", "ecdsa-p256"])), KeyAlgorithm::EcdsaP256);
-    assert_eq!(algorithm(&profile(&["ed25519", "rsa3072"])), KeyAlgorithm::Ed25519);
-    assert_eq!(algorithm(&profile(&["of-tomorrow"])), KeyAlgorithm::EcdsaP256);
+    assert_eq!(
+        algorithm(&profile(&["ed25519", "ecdsa-p256"])),
+        KeyAlgorithm::EcdsaP256
+    );
+    assert_eq!(
+        algorithm(&profile(&["ed25519", "rsa3072"])),
+        KeyAlgorithm::Ed25519
+    );
+    assert_eq!(
+        algorithm(&profile(&["of-tomorrow"])),
+        KeyAlgorithm::EcdsaP256
+    );
 }

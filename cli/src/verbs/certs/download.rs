@@ -31,7 +31,10 @@ pub async fn download(args: DownloadArgs, session: &Session) -> Result<(), Failu
     let failed = |error| Failure::of_call(&what, &error);
     let chain = client.chain(&certificate.id).await.map_err(failed)?;
     let key_file = if args.with_key {
-        let key = client.certificate_key(&certificate.id).await.map_err(failed)?;
+        let key = client
+            .certificate_key(&certificate.id)
+            .await
+            .map_err(failed)?;
         let path = args.out.join(key_file::file_name(&certificate.name, "key"));
         write_key(&path, &key)?;
         Some(path)
@@ -42,15 +45,30 @@ pub async fn download(args: DownloadArgs, session: &Session) -> Result<(), Failu
     replace(&chain_file, &chain).map_err(|why| {
         let hint = "name a folder by --out";
         let place = chain_file.display().to_string();
-        Failure::new(Exit::Config, "chain file", &place, &format!("cannot be written: {why}"), hint)
+        Failure::new(
+            Exit::Config,
+            "chain file",
+            &place,
+            &format!("cannot be written: {why}"),
+            hint,
+        )
     })?;
-    let written = Written { chain_file, key_file };
+    let written = Written {
+        chain_file,
+        key_file,
+    };
     if session.output.is_json() {
         return session.output.json(&written);
     }
     session.output.fields(&[
         ("chain file", written.chain_file.display().to_string()),
-        ("key file", written.key_file.map(|file| file.display().to_string()).unwrap_or_default()),
+        (
+            "key file",
+            written
+                .key_file
+                .map(|file| file.display().to_string())
+                .unwrap_or_default(),
+        ),
     ])
 }
 

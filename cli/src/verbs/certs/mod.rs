@@ -41,7 +41,14 @@ async fn list(args: ListArgs, session: &Session) -> Result<(), Failure> {
         return output.json(&page);
     }
     let rows: Vec<Vec<String>> = page.data.iter().map(row).collect();
-    let header = ["NAME", "STATUS", "PROFILE", "NOT AFTER", "RENEWS AT", "WAITING ON"];
+    let header = [
+        "NAME",
+        "STATUS",
+        "PROFILE",
+        "NOT AFTER",
+        "RENEWS AT",
+        "WAITING ON",
+    ];
     output.rows(&header, &rows)?;
     output.note_next(page.next_cursor.as_deref());
     Ok(())
@@ -53,9 +60,15 @@ fn row(certificate: &CertificateView) -> Vec<String> {
         certificate.name.clone(),
         certificate.status.clone(),
         certificate.profile.clone(),
-        version.map(|version| instant(version.not_after)).unwrap_or_default(),
+        version
+            .map(|version| instant(version.not_after))
+            .unwrap_or_default(),
         certificate.renew_at.map(instant).unwrap_or_default(),
-        certificate.waiting_on.as_ref().map(|on| on.sentence.clone()).unwrap_or_default(),
+        certificate
+            .waiting_on
+            .as_ref()
+            .map(|on| on.sentence.clone())
+            .unwrap_or_default(),
     ]
 }
 
@@ -69,8 +82,13 @@ fn show(certificate: &CertificateView, output: &Output) -> Result<(), Failure> {
 async fn renew(args: RenewArgs, session: &Session) -> Result<(), Failure> {
     let certificate = lookup::certificate(&session.client, &args.certificate).await?;
     let what = format!("certificate {}", certificate.name);
-    let ask = ActionRequest { reason: args.reason };
-    let accepted = session.client.renew_certificate(&certificate.id, &ask).await;
+    let ask = ActionRequest {
+        reason: args.reason,
+    };
+    let accepted = session
+        .client
+        .renew_certificate(&certificate.id, &ask)
+        .await;
     let accepted = accepted.map_err(|error| Failure::of_call(&what, &error))?;
     follow(&accepted, &args.wait, None, session).await
 }

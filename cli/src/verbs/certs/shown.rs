@@ -117,9 +117,21 @@ pub fn fields(certificate: &CertificateView) -> Vec<(&'static str, String)> {
     }
     let waiting_on = certificate.waiting_on.as_ref();
     fields.extend([
-        ("renews at", certificate.renew_at.map(instant).unwrap_or_default()),
-        ("waiting on", waiting_on.map(|on| on.sentence.clone()).unwrap_or_default()),
-        ("until", waiting_on.and_then(|on| on.until).map(instant).unwrap_or_default()),
+        (
+            "renews at",
+            certificate.renew_at.map(instant).unwrap_or_default(),
+        ),
+        (
+            "waiting on",
+            waiting_on.map(|on| on.sentence.clone()).unwrap_or_default(),
+        ),
+        (
+            "until",
+            waiting_on
+                .and_then(|on| on.until)
+                .map(instant)
+                .unwrap_or_default(),
+        ),
         ("job", certificate.job.clone().unwrap_or_default()),
     ]);
     fields

@@ -232,11 +232,11 @@ async fn a_swallowed_commit_is_accepted_and_its_effect_written_once() {
     }
     let jobs = claim(db.app(), &request(a, 5)).await.unwrap();
     let tasks = Tasks::new(Shutdown::new());
-    let (swallow, pool) = Swallow::start(&tasks, &db).await;
+    let (swallow, pool, _folder) = Swallow::start(&tasks, &db);
     let finisher = Finisher::start(&tasks, pool, Ledger, FinisherOptions::default());
     swallow.arm();
     let verdicts = join_all(jobs.iter().map(|j| finisher.finish(finished(j, json!({}))))).await;
-    assert!(swallow.has_swallowed());
+    assert!(swallow.has_swallowed(), "{verdicts:?}");
     assert!(
         verdicts.iter().all(|verdict| *verdict == Verdict::Accepted),
         "{verdicts:?}"

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use certmill_pg::Pool;
 use certmill_tasks::Tasks;
 use certmill_testkit::TestDb;
-use sqlx::postgres::{PgPoolOptions, PgSslMode};
+use sqlx::postgres::PgPoolOptions;
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 use crate::rig::connect_options;
 
@@ -20,16 +21,15 @@ pub struct Swallow {
 }
 
 impl Swallow {
-    pub async fn start(tasks: &Tasks, db: &TestDb) -> (Self, Pool) {
+    /// The pool works as long as the folder lives.
+    pub fn start(tasks: &Tasks, db: &TestDb) -> (Self, Pool, TempDir) {
         let swallow = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let server = connect_options(db);
-        let near = server
-            .clone()
-            .host("127.0.0.1")
-            .port(port)
-            .ssl_mode(PgSslMode::Disable);
+        // A socket, since options that name one cannot be turned to a host again.
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!(".s.PGSQL.{}", server.get_port());
+        let listener = UnixListener::bind(folder.path().join(name)).unwrap();
+        let near = server.clone().socket(folder.path());
         let (this, group) = (swallow.clone(), tasks.clone());
         tasks.spawn("swallow", async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -59,7 +59,7 @@ impl Swallow {
         let pool = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy_with(near);
-        (swallow, pool)
+        (swallow, pool, folder)
     }
 
     pub fn arm(&self) {
@@ -70,7 +70,7 @@ impl Swallow {
         self.swallowed.load(Ordering::SeqCst)
     }
 
-    async fn carry(&self, mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn carry(&self, mut client: UnixStream, mut server: impl AsyncRead + AsyncWrite + Unpin) {
         let (mut up, mut down) = (vec![0; 65536], vec![0; 65536]);
         loop {
             tokio::select! {

@@ -37,8 +37,12 @@ pub(super) fn prepare(ask: &Ask, at: &str) -> Result<Prepared, Vec<FieldFault>> 
             .ok()
     });
     let mut sans: Vec<San> = Vec::new();
-    let asked = std::iter::once((format!("{at}/name"), &ask.name))
-        .chain(ask.sans.iter().enumerate().map(|(n, san)| (format!("{at}/sans/{n}"), san)));
+    let asked = std::iter::once((format!("{at}/name"), &ask.name)).chain(
+        ask.sans
+            .iter()
+            .enumerate()
+            .map(|(n, san)| (format!("{at}/sans/{n}"), san)),
+    );
     for (pointer, text) in asked {
         match text.parse::<San>() {
             Ok(san) => sans.push(san),
@@ -84,7 +88,12 @@ mod tests {
 
     #[test]
     fn all_faults_come_back_at_once() {
-        let faults = prepare(&ask("foo_bar.example", &["*.com", "ok.example"], Some("x")), "").err().unwrap();
+        let faults = prepare(
+            &ask("foo_bar.example", &["*.com", "ok.example"], Some("x")),
+            "",
+        )
+        .err()
+        .unwrap();
         let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(pointers, ["/csr", "/name", "/sans/0"]);
     }
@@ -92,14 +101,18 @@ mod tests {
     #[test]
     fn a_pasted_private_key_is_named_and_not_echoed() {
         let pem = "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n";
-        let faults = prepare(&ask("a.example", &[], Some(pem)), "").err().unwrap();
+        let faults = prepare(&ask("a.example", &[], Some(pem)), "")
+            .err()
+            .unwrap();
         assert_eq!(faults[0].code, "private_key_received");
         assert!(!faults[0].detail.contains("QUJD"));
     }
 
     #[test]
     fn the_name_is_normalised() {
-        let prepared = prepare(&ask("Shop.Example.COM.", &["shop.example.com"], None), "").ok().unwrap();
+        let prepared = prepare(&ask("Shop.Example.COM.", &["shop.example.com"], None), "")
+            .ok()
+            .unwrap();
         assert_eq!(prepared.name, "shop.example.com");
         assert_eq!(prepared.names.as_slice().len(), 1);
     }

@@ -39,7 +39,9 @@ pub struct Detail {
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: CertificateId) -> Result<Detail, Error> {
     let mut tx = context.begin().await?;
-    let row = certificate::by_id(&mut tx, caller.team_id, id).await.map_err(or_not_found("certificate"))?;
+    let row = certificate::by_id(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
     let mut details = detail(&mut tx, vec![row]).await?;
     details.pop().ok_or(Error::NotFound("certificate"))
 }
@@ -62,11 +64,18 @@ pub async fn list(
 
 async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, Error> {
     let now = clock::now(&mut *tx).await?;
-    let keys: Vec<Vec<u8>> = rows.iter().map(|row| issue_key(row.id, row.generation + 1)).collect();
-    let mut live: HashMap<Vec<u8>, JobRow> = live_by_keys(&mut *tx, &keys).await?.into_iter().collect();
+    let keys: Vec<Vec<u8>> = rows
+        .iter()
+        .map(|row| issue_key(row.id, row.generation + 1))
+        .collect();
+    let mut live: HashMap<Vec<u8>, JobRow> =
+        live_by_keys(&mut *tx, &keys).await?.into_iter().collect();
     let ids: Vec<VersionId> = rows.iter().filter_map(|row| row.version_id).collect();
-    let mut current: HashMap<VersionId, Version> =
-        version::by_ids(&mut *tx, &ids).await?.into_iter().map(|one| (one.id, one)).collect();
+    let mut current: HashMap<VersionId, Version> = version::by_ids(&mut *tx, &ids)
+        .await?
+        .into_iter()
+        .map(|one| (one.id, one))
+        .collect();
     let mut names = NameCache::default();
     let mut details = Vec::with_capacity(rows.len());
     for (row, key) in rows.into_iter().zip(keys) {
@@ -78,11 +87,21 @@ async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, 
             renew_at: row.renew_at,
             sweep_at: row.sweep_at,
             job: job.as_ref().and_then(jobs::waiting_on),
-            fault: row.fault.as_ref().map(|(code, detail)| (code.as_str(), detail.as_str())),
+            fault: row
+                .fault
+                .as_ref()
+                .map(|(code, detail)| (code.as_str(), detail.as_str())),
             now,
         });
         let version = row.version_id.and_then(|id| current.remove(&id));
-        details.push(Detail { certificate: row, profile, issuer, version, job, waiting_on: waiting });
+        details.push(Detail {
+            certificate: row,
+            profile,
+            issuer,
+            version,
+            job,
+            waiting_on: waiting,
+        });
     }
     Ok(details)
 }
@@ -116,7 +135,9 @@ pub async fn versions(
     limit: i64,
 ) -> Result<Vec<Version>, Error> {
     let mut tx = context.begin().await?;
-    certificate::by_id(&mut tx, caller.team_id, id).await.map_err(or_not_found("certificate"))?;
+    certificate::by_id(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
     Ok(version::list(&mut tx, id, below, limit).await?)
 }
 
@@ -124,7 +145,11 @@ pub async fn versions(
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] while there is no version.
-pub async fn chain_pem(context: &Context, caller: &Caller, id: CertificateId) -> Result<String, Error> {
+pub async fn chain_pem(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+) -> Result<String, Error> {
     let found = by_id(context, caller, id).await?;
     let version = found.version.ok_or_else(|| Error::Conflict {
         code: "not_issued",
@@ -146,9 +171,15 @@ pub fn version_pem(version: &Version) -> String {
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where the requester holds the key; [`Error::Crypto`].
-pub async fn key_pem(context: &Context, caller: &Caller, id: CertificateId) -> Result<SecretString, Error> {
+pub async fn key_pem(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+) -> Result<SecretString, Error> {
     let mut tx = context.begin().await?;
-    let sealed = certificate::sealed_key(&mut tx, caller.team_id, id).await.map_err(or_not_found("certificate"))?;
+    let sealed = certificate::sealed_key(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
     let sealed = sealed.ok_or_else(|| Error::Conflict {
         code: "key_not_here",
         detail: "the requester made this key; certmill never had it".into(),
@@ -166,13 +197,14 @@ pub async fn key_pem(context: &Context, caller: &Caller, id: CertificateId) -> R
     )
     .await?;
     crate::context::commit(tx).await?;
-    let keyring = context
-        .app_keys
-        .as_ref()
-        .ok_or_else(|| Error::Misconfigured("this server has no app.kek, so it cannot open the key".into()))?;
+    let keyring = context.app_keys.as_ref().ok_or_else(|| {
+        Error::Misconfigured("this server has no app.kek, so it cannot open the key".into())
+    })?;
     let row = id.0.to_string();
     let place = Place::new("certificate", "key_sealed", &row);
-    let der = keyring.open(place, &sealed).map_err(|why| Error::Crypto(why.to_string()))?;
+    let der = keyring
+        .open(place, &sealed)
+        .map_err(|why| Error::Crypto(why.to_string()))?;
     let key = PrivateKey::from_der(&der).map_err(|why| Error::Crypto(why.to_string()))?;
     Ok(key.to_pem())
 }

@@ -38,17 +38,32 @@ pub async fn renew(
 ) -> Result<Answer<Renewal>, Error> {
     let mut tx = context.begin().await?;
     if let Some(value) = idempotency::replay(&mut tx, caller, idempotency).await? {
-        return Ok(Answer { value, replayed: true });
+        return Ok(Answer {
+            value,
+            replayed: true,
+        });
     }
-    let row = certificate::lock(&mut tx, caller.team_id, id).await.map_err(or_not_found("certificate"))?;
+    let row = certificate::lock(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
     let generation = row.generation + 1;
     let profile = profile::by_id(&mut tx, row.profile_id).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let now = clock::now(&mut tx).await?;
-    let planned =
-        plan(row.team_id, id, generation, issuer.id, profile.lifetime, issuer.ca_not_after, now)?;
+    let planned = plan(
+        row.team_id,
+        id,
+        generation,
+        issuer.id,
+        profile.lifetime,
+        issuer.ca_not_after,
+        now,
+    )?;
     order::plan_all(&mut tx, &[planned]).await?;
-    let args = IssueArgs { certificate_id: id, generation };
+    let args = IssueArgs {
+        certificate_id: id,
+        generation,
+    };
     let mut job = NewJob::new(row.team_id, issuer.lane.as_str(), KIND, args.to_value());
     job.unique_key = Some(issue_key(id, generation));
     job.object = Some(id.to_string());
@@ -58,7 +73,12 @@ pub async fn renew(
         control::retry(&mut tx, live).await?;
     }
     let already_running = !enqueued.is_new();
-    let value = Renewal { certificate: id, generation, job: enqueued.id(), already_running };
+    let value = Renewal {
+        certificate: id,
+        generation,
+        job: enqueued.id(),
+        already_running,
+    };
     audit::append(
         &mut tx,
         &[NewAudit {
@@ -74,5 +94,8 @@ pub async fn renew(
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&issuer.lane);
-    Ok(Answer { value, replayed: false })
+    Ok(Answer {
+        value,
+        replayed: false,
+    })
 }

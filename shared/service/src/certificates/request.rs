@@ -1,7 +1,7 @@
 //! A certificate is asked for: one transaction writes certificate, order, audit row and job.
 
 use super::prepare::{Ask, Prepared, prepare};
-use crate::effects::issue::{KIND, IssueArgs};
+use crate::effects::issue::{IssueArgs, KIND};
 use crate::idempotency::{self, Answer, Idempotency};
 use crate::issuing::plan;
 use crate::{Caller, Context, Error, FieldFault};
@@ -62,13 +62,19 @@ pub async fn request(
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Vec<ItemOutcome>>, Error> {
     let prepared = tokio::task::spawn_blocking(move || {
-        asks.iter().enumerate().map(|(n, ask)| prepare(ask, &pointer(n))).collect::<Vec<_>>()
+        asks.iter()
+            .enumerate()
+            .map(|(n, ask)| prepare(ask, &pointer(n)))
+            .collect::<Vec<_>>()
     })
     .await
     .map_err(|why| Error::Crypto(why.to_string()))?;
     let mut tx = context.begin().await?;
     if let Some(value) = idempotency::replay(&mut tx, caller, idempotency).await? {
-        return Ok(Answer { value, replayed: true });
+        return Ok(Answer {
+            value,
+            replayed: true,
+        });
     }
     let mut batch = Batch::new(context, caller, clock::now(&mut tx).await?);
     let mut outcomes: Vec<Option<ItemOutcome>> = Vec::with_capacity(prepared.len());
@@ -86,7 +92,10 @@ pub async fn request(
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     batch.lanes().for_each(|lane| context.hinter.hint(lane));
-    Ok(Answer { value, replayed: false })
+    Ok(Answer {
+        value,
+        replayed: false,
+    })
 }
 
 /// The asks of one transaction that were admitted, with the rows they need.
@@ -106,11 +115,20 @@ struct Admitted {
 
 impl<'a> Batch<'a> {
     fn new(context: &'a Context, caller: &'a Caller, now: OffsetDateTime) -> Self {
-        Self { context, caller, now, profiles: HashMap::new(), admitted: Vec::new() }
+        Self {
+            context,
+            caller,
+            now,
+            profiles: HashMap::new(),
+            admitted: Vec::new(),
+        }
     }
 
     fn lanes(&self) -> impl Iterator<Item = &str> {
-        self.profiles.values().flatten().map(|(_, issuer)| issuer.lane.as_str())
+        self.profiles
+            .values()
+            .flatten()
+            .map(|(_, issuer)| issuer.lane.as_str())
     }
 
     /// Checks an ask against its profile and takes it into the batch.
@@ -121,14 +139,21 @@ impl<'a> Batch<'a> {
         place: usize,
         at: &str,
     ) -> Result<Result<(), Vec<FieldFault>>, Error> {
-        let name = prepared.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        let name = prepared
+            .profile
+            .clone()
+            .unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         if !self.profiles.contains_key(&name) {
             let found = self.load(tx, &name).await?;
             self.profiles.insert(name.clone(), found);
         }
         let Some(Some((profile, issuer))) = self.profiles.get(&name) else {
             let why = "no profile of that name; `certmill profiles list` shows them";
-            return Ok(Err(vec![FieldFault::new(format!("{at}/profile"), "profile_unknown", why)]));
+            return Ok(Err(vec![FieldFault::new(
+                format!("{at}/profile"),
+                "profile_unknown",
+                why,
+            )]));
         };
         let algorithm = prepared.csr.as_ref().map(|csr| csr.public_key.algorithm());
         if let Some(faults) = refuse(profile, &prepared, algorithm, at) {
@@ -136,7 +161,11 @@ impl<'a> Batch<'a> {
         }
         let (profile, issuer) = (profile.clone(), issuer.clone());
         let new = self.complete(tx, prepared, &profile, &issuer).await?;
-        self.admitted.push(Admitted { place, new, profile: name });
+        self.admitted.push(Admitted {
+            place,
+            new,
+            profile: name,
+        });
         Ok(Ok(()))
     }
 
@@ -192,13 +221,21 @@ impl<'a> Batch<'a> {
             ));
         }
         let keyring = self.context.app_keys.as_ref().ok_or_else(|| {
-            Error::Misconfigured("this server has no app.kek, so it cannot seal a private key".into())
+            Error::Misconfigured(
+                "this server has no app.kek, so it cannot seal a private key".into(),
+            )
         })?;
-        let algorithm = profile.key_algorithms.first().copied().unwrap_or(KeyAlgorithm::EcdsaP256);
+        let algorithm = profile
+            .key_algorithms
+            .first()
+            .copied()
+            .unwrap_or(KeyAlgorithm::EcdsaP256);
         let key = PrivateKey::generate(algorithm).map_err(|why| crypto(&why))?;
         let row = new.id.map(|id| id.0.to_string()).unwrap_or_default();
         let place = Place::new("certificate", "key_sealed", &row);
-        let sealed = keyring.seal(place, key.pkcs8_der()).map_err(|why| crypto(&why))?;
+        let sealed = keyring
+            .seal(place, key.pkcs8_der())
+            .map_err(|why| crypto(&why))?;
         new.sealed_key = Some((keyring.current().id().to_string(), sealed));
         new.spki_sha256 = key.public_key().spki_sha256().to_vec();
         new.csr_der = csr::create(&key, &new.names).map_err(|why| crypto(&why))?;
@@ -226,7 +263,14 @@ impl<'a> Batch<'a> {
         event::append(&mut *tx, &rows.events).await?;
         let accepted = rows.accepted.into_iter().zip(jobs);
         outcomes.extend(accepted.map(|((place, certificate, name), job)| {
-            (place, ItemOutcome::Accepted { certificate, job: job.id(), name })
+            (
+                place,
+                ItemOutcome::Accepted {
+                    certificate,
+                    job: job.id(),
+                    name,
+                },
+            )
         }));
         Ok(outcomes)
     }
@@ -242,11 +286,20 @@ fn refuse(
     match (profile.key_source, algorithm) {
         (KeySource::Csr, None) => {
             let why = "the profile wants a CSR: the private key stays with the requester";
-            return Some(vec![FieldFault::new(format!("{at}/csr"), "csr_missing", why)]);
+            return Some(vec![FieldFault::new(
+                format!("{at}/csr"),
+                "csr_missing",
+                why,
+            )]);
         }
         (KeySource::Sealed, Some(_)) => {
-            let why = "the profile's keys are made by the server; use a csr profile to bring your own";
-            return Some(vec![FieldFault::new(format!("{at}/csr"), "csr_not_wanted", why)]);
+            let why =
+                "the profile's keys are made by the server; use a csr profile to bring your own";
+            return Some(vec![FieldFault::new(
+                format!("{at}/csr"),
+                "csr_not_wanted",
+                why,
+            )]);
         }
         _ => {}
     }
@@ -276,8 +329,19 @@ impl Rows {
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let team_id = caller.team_id;
-        self.orders.push(plan(team_id, id, 1, issuer.id, profile.lifetime, issuer.ca_not_after, now)?);
-        let args = IssueArgs { certificate_id: id, generation: 1 };
+        self.orders.push(plan(
+            team_id,
+            id,
+            1,
+            issuer.id,
+            profile.lifetime,
+            issuer.ca_not_after,
+            now,
+        )?);
+        let args = IssueArgs {
+            certificate_id: id,
+            generation: 1,
+        };
         let mut job = NewJob::new(team_id, issuer.lane.as_str(), KIND, args.to_value());
         job.unique_key = Some(issue_key(id, 1));
         job.object = Some(id.to_string());
@@ -302,7 +366,8 @@ impl Rows {
             code: "requested",
             detail: serde_json::json!({ "name": admitted.new.name }),
         });
-        self.accepted.push((admitted.place, id, admitted.new.name.clone()));
+        self.accepted
+            .push((admitted.place, id, admitted.new.name.clone()));
         Ok(())
     }
 }

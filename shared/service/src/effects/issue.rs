@@ -78,7 +78,10 @@ impl Effect {
     }
 
     fn validity(&self) -> Validity {
-        Validity { not_before: self.not_before, not_after: self.not_after }
+        Validity {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
     }
 }
 
@@ -117,15 +120,28 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
     order::mark_issued(&mut *tx, &orders).await?;
     let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
     issuer::touch_ok(&mut *tx, &issuers).await?;
-    event::append(&mut *tx, &effects.iter().map(issued_event).collect::<Vec<_>>()).await?;
-    audit::append(&mut *tx, &effects.iter().map(issued_audit).collect::<Vec<_>>()).await?;
+    event::append(
+        &mut *tx,
+        &effects.iter().map(issued_event).collect::<Vec<_>>(),
+    )
+    .await?;
+    audit::append(
+        &mut *tx,
+        &effects.iter().map(issued_audit).collect::<Vec<_>>(),
+    )
+    .await?;
     Ok(())
 }
 
 fn new_version(effect: &Effect) -> Result<NewVersion, Error> {
-    let ders: Result<Vec<Vec<u8>>, _> =
-        effect.chain.iter().map(|link| data_encoding::BASE64.decode(link.as_bytes())).collect();
-    let mut ders = ders.map_err(|why| Error::Crypto(why.to_string()))?.into_iter();
+    let ders: Result<Vec<Vec<u8>>, _> = effect
+        .chain
+        .iter()
+        .map(|link| data_encoding::BASE64.decode(link.as_bytes()))
+        .collect();
+    let mut ders = ders
+        .map_err(|why| Error::Crypto(why.to_string()))?
+        .into_iter();
     Ok(NewVersion {
         team_id: effect.team_id,
         certificate_id: effect.certificate_id,

@@ -23,7 +23,10 @@ impl Effects for Registry {
     async fn apply(&self, tx: &mut Tx<'_>, accepted: Vec<Finished>) -> Result<(), BoxError> {
         let mut by_kind: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
         for finished in accepted {
-            by_kind.entry(finished.kind).or_default().push(finished.effect);
+            by_kind
+                .entry(finished.kind)
+                .or_default()
+                .push(finished.effect);
         }
         for (kind, effects) in by_kind {
             apply_kind(&kind, effects, tx).await?;
@@ -32,7 +35,11 @@ impl Effects for Registry {
     }
 }
 
-async fn apply_kind(kind: &str, effects: Vec<serde_json::Value>, tx: &mut Tx<'_>) -> Result<(), BoxError> {
+async fn apply_kind(
+    kind: &str,
+    effects: Vec<serde_json::Value>,
+    tx: &mut Tx<'_>,
+) -> Result<(), BoxError> {
     match kind {
         issue::KIND => issue::apply(read(effects)?, tx).await.map_err(Into::into),
         partition_care::KIND | renewal_sweep::KIND => Ok(()),
@@ -41,7 +48,9 @@ async fn apply_kind(kind: &str, effects: Vec<serde_json::Value>, tx: &mut Tx<'_>
 }
 
 /// Reads effects; a job that found its work done already hands in none.
-fn read<T: serde::de::DeserializeOwned>(effects: Vec<serde_json::Value>) -> Result<Vec<T>, BoxError> {
+fn read<T: serde::de::DeserializeOwned>(
+    effects: Vec<serde_json::Value>,
+) -> Result<Vec<T>, BoxError> {
     effects
         .into_iter()
         .filter(|effect| !effect.is_null())

@@ -1,0 +1,112 @@
+//! One process of the cluster, with its log file.
+//!
+//! Invariant: it never outlives this value, nor the thread that started it: dropped, it is killed by
+//! its own id; should this process be killed, the kernel ends it.
+#![allow(clippy::disallowed_methods, reason = "starting processes is what this file is for")]
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Between two looks at what another process does.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running `certmill`.
+pub struct Child {
+    name: String,
+    process: Process,
+    log: PathBuf,
+    /// Where this incarnation's lines begin in the log, which its predecessors wrote to as well.
+    log_from: usize,
+}
+
+impl Child {
+    /// Starts `certmill` with nothing in its environment but `env`; its log goes to `log`.
+    pub fn start(name: &str, args: &[String], env: &[(String, String)], log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log).unwrap();
+        let log_from = usize::try_from(file.metadata().unwrap().len()).unwrap();
+        // setpriv becomes the program, so that the id is the program's own.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_certmill")])
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("RUST_BACKTRACE", "1")
+            .envs(env.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap_or_else(|why| panic!("{name} does not start: {why}"));
+        Self { name: name.to_owned(), process, log: log.to_owned(), log_from }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Ends it on the spot, paused or not.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        let status = self.process.wait().unwrap();
+        assert_eq!(status.signal(), Some(9), "{} had ended by itself: {status}", self.name);
+    }
+
+    /// Waits for its own end.
+    pub async fn exit(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{} is not over after {within:?}\n{}", self.name, self.tail());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until this incarnation has logged `event`; fails at once if the process ends.
+    pub async fn logged(&mut self, event: &str, within: Duration) -> Value {
+        let deadline = Instant::now() + within;
+        loop {
+            let found = lines(&self.log, self.log_from).find(|line| line["event"] == event);
+            if let Some(line) = found {
+                return line;
+            }
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("{} ended with {status}\n{}", self.name, self.tail());
+            }
+            assert!(Instant::now() < deadline, "{}: no `{event}` after {within:?}\n{}", self.name, self.tail());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The last lines of its log, for whoever reads the failure.
+    pub fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let last: Vec<&str> = text.lines().rev().take(15).collect();
+        last.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// The JSON lines of a log from an offset on; a line that is not JSON yet (or at all) is left out.
+pub fn lines(log: &Path, from: usize) -> impl Iterator<Item = Value> {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let rest = bytes.get(from..).unwrap_or_default();
+    let lines: Vec<Value> =
+        rest.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    lines.into_iter()
+}

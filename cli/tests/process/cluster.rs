@@ -1,0 +1,226 @@
+//! A cluster of real processes: one api, two workers, two schedulers on one database.
+//!
+//! Invariant: no password stands in an argument; each process has its own data folder, and all share
+//! the key files that `migrate --init` made.
+#![allow(clippy::disallowed_methods, reason = "tests ask the database directly")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use certmill_pg::Pool;
+use certmill_settings::read_key_file;
+use certmill_testkit::TestDb;
+use certmill_wire::client::{Client, ClientConfig};
+use rustix::process::Signal;
+use secrecy::ExposeSecret as _;
+use sqlx::AssertSqlSafe;
+
+use crate::child::{self, Child};
+
+/// Name and role of every process.
+pub const MEMBERS: [(&str, &str); 5] = [
+    ("api-1", "api"),
+    ("worker-1", "worker"),
+    ("worker-2", "worker"),
+    ("scheduler-1", "scheduler"),
+    ("scheduler-2", "scheduler"),
+];
+
+/// How long a process may take to be ready; the api needs a worker for its own certificate.
+const READY_WITHIN: Duration = Duration::from_secs(40);
+
+const SETTINGS: [(&str, &str); 8] = [
+    ("process.lease_ms", "5000"),
+    ("process.beat_ms", "1200"),
+    ("process.rescue_ms", "1000"),
+    ("leader.lease_ms", "3000"),
+    ("schedule.renewal_slot_ms", "2000"),
+    ("poll_ms", "500"),
+    ("shutdown_grace_ms", "10000"),
+    ("migrate_at_boot", "false"),
+];
+
+/// The running cluster.
+pub struct Cluster {
+    // Dropped first: processes end before their database and folders go.
+    members: BTreeMap<&'static str, Child>,
+    db: TestDb,
+    folder: PathBuf,
+    listen: String,
+    settings: Vec<(String, String)>,
+}
+
+impl Cluster {
+    /// Migrates a fresh database, installs the event log, starts all processes and waits until
+    /// they are ready. `more` are further settings.
+    pub async fn start(more: &[(&str, &str)]) -> Self {
+        let db = TestDb::empty().await;
+        let prefix = format!("certmill-test-{}-process-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut cluster = Self {
+            members: BTreeMap::new(),
+            db,
+            folder,
+            listen: format!("127.0.0.1:{port}"),
+            settings: SETTINGS.iter().chain(more).map(own).collect(),
+        };
+        cluster.migrate().await;
+        for (name, _) in MEMBERS {
+            cluster.launch(name);
+        }
+        for (name, _) in MEMBERS {
+            cluster.ready(name).await;
+        }
+        cluster
+    }
+
+    async fn migrate(&self) {
+        for (file, url) in [("database.url", self.db.app_url()), ("migrate.url", self.db.owner_url())] {
+            private_file(&self.folder.join(file), url.expose_secret());
+        }
+        let mut env = self.env();
+        let owner = self.folder.join("migrate.url").display().to_string();
+        env.push(("CERTMILL_MIGRATE_URL_FILE".to_owned(), owner));
+        let mut args = vec!["migrate".to_owned(), "--init".to_owned()];
+        args.extend(self.args("keys"));
+        let mut child = Child::start("migrate", &args, &env, &self.log("migrate"));
+        let status = child.exit(Duration::from_secs(60)).await;
+        assert!(status.success(), "migrate: {status}\n{}", child.tail());
+        sqlx::raw_sql(AssertSqlSafe(crate::checks::read("harness.sql"))).execute(self.owner()).await.unwrap();
+    }
+
+    /// Starts a process under this name.
+    pub fn launch(&mut self, name: &'static str) {
+        let role = MEMBERS.iter().find(|member| member.0 == name).unwrap().1;
+        let mut args = vec![role.to_owned(), "--name".to_owned(), name.to_owned()];
+        args.extend(self.args(name));
+        if role == "api" {
+            args.extend(["--listen".to_owned(), self.listen.clone()]);
+        }
+        let child = Child::start(name, &args, &self.env(), &self.log(name));
+        self.members.insert(name, child);
+    }
+
+    /// Waits for the ready line.
+    pub async fn ready(&mut self, name: &'static str) {
+        self.member(name).logged("ready", READY_WITHIN).await;
+    }
+
+    /// Kills a process and starts its successor.
+    pub fn replace(&mut self, name: &'static str) {
+        self.member(name).kill();
+        self.launch(name);
+    }
+
+    /// Sends a signal to a process.
+    pub fn signal(&mut self, name: &'static str, signal: Signal) {
+        self.member(name).signal(signal);
+    }
+
+    /// Waits for the good end of a process that was asked to.
+    pub async fn end(&mut self, name: &'static str, within: Duration) -> ExitStatus {
+        let mut child = self.members.remove(name).unwrap();
+        let status = child.exit(within).await;
+        assert_eq!(status.code(), Some(0), "{name}: {status}\n{}", child.tail());
+        status
+    }
+
+    /// Whether a process is up, or paused.
+    pub fn is_up(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// A process by name.
+    pub fn member(&mut self, name: &'static str) -> &mut Child {
+        self.members.get_mut(name).unwrap()
+    }
+
+    /// A client with the first admin's key, once the api serves under its own certificate.
+    pub async fn client(&self) -> Client {
+        let root: Vec<u8> = sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
+            .fetch_one(self.owner())
+            .await
+            .unwrap();
+        let key = read_key_file("admin key", &self.folder.join("keys/admin.key")).unwrap();
+        let config = ClientConfig::new(format!("https://{}", self.listen))
+            .with_api_key(key)
+            .with_ca_pem(certmill_crypto::chain::certificate_pem(&root));
+        let client = Client::new(config).unwrap();
+        let deadline = Instant::now() + READY_WITHIN;
+        while let Err(why) = client.ready().await {
+            assert!(Instant::now() < deadline, "the api is not ready: {why}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        client
+    }
+
+    /// Pool as the owner, who may read everything.
+    pub fn owner(&self) -> &Pool {
+        self.db.owner()
+    }
+
+    /// The folder of logs, keys and histories.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name of the process that leads now.
+    pub async fn leader(&self) -> Option<&'static str> {
+        let label: Option<String> =
+            sqlx::query_scalar("SELECT label FROM leader WHERE holder IS NOT NULL AND expires_at > clock_timestamp()")
+                .fetch_optional(self.owner())
+                .await
+                .unwrap();
+        MEMBERS.iter().map(|member| member.0).find(|name| Some(*name) == label.as_deref())
+    }
+
+    /// How often the processes logged this event.
+    pub fn logged(&self, event: &str) -> usize {
+        let count = |(name, _): (&str, &str)| child::lines(&self.log(name), 0).filter(|line| line["event"] == event).count();
+        MEMBERS.into_iter().map(count).sum()
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        let url = self.folder.join("database.url").display().to_string();
+        vec![("CERTMILL_DATABASE_URL_FILE".to_owned(), url)]
+    }
+
+    fn args(&self, name: &str) -> Vec<String> {
+        let path = |file: &str| self.folder.join(file).display().to_string();
+        let mut args = vec!["--data-dir".to_owned(), path(name), "--log-format".to_owned(), "json".to_owned()];
+        for (key, value) in &self.settings {
+            args.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        for (key, file) in [("ca_kek_file", "keys/ca.kek"), ("app_kek_file", "keys/app.kek")] {
+            args.extend(["--set".to_owned(), format!("{key}={}", path(file))]);
+        }
+        args
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.members.clear();
+        if std::thread::panicking() {
+            println!("logs are kept in {}", self.folder.display());
+        } else {
+            fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
+
+fn private_file(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}

@@ -1,0 +1,83 @@
+//! Issue and renew under faults; then nothing may be lost, doubled or expired.
+#![allow(clippy::disallowed_methods, reason = "tests ask the database directly")]
+
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use crate::cluster::Cluster;
+use crate::faults::{Done, Faults};
+use crate::progress::{report, say, tally};
+use crate::seed::{length, seed};
+use crate::workload::Workload;
+use crate::{ONE_AT_A_TIME, checks};
+
+/// Everything due must have moved so soon after the last fault.
+const MOVES_WITHIN: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let (seed, length) = (seed(), length());
+    let delays = [("failpoints.finish_delay_ms_max", "3000"), ("failpoints.finish_delay_share", "0.34")];
+    let mut cluster = Cluster::start(&delays).await;
+    let mut workload = Workload::begin(cluster.client().await, seed).await;
+    say(format_args!("cluster is up; faults for {} s", length.as_secs()));
+    let done = harm_and_work(&mut cluster, &mut workload, seed, length).await;
+    let moved = wait_until_moved(&cluster).await;
+    let history = cluster.folder().join("history.ndjson");
+    workload.history.load(&history, cluster.owner()).await;
+    let violations = checks::violations(cluster.owner()).await;
+    let now = tally(cluster.owner()).await;
+    let (refusals, changes) = (cluster.logged("fence_refused"), now.terms - 1);
+    say(format_args!(
+        "{} kills, {} pauses ({} of them hit the leader), {} rescues, {refusals} fence refusals, {changes} leader \
+         changes, {} certificates, {} versions, {} ticks, {} skips, {} acknowledged, {} refused, {} unknown, all moved \
+         {:.1} s after the last fault, {} violations (seed {seed})",
+        done.kills, done.pauses, done.leader_faults, now.rescues, now.certificates, now.versions, now.ticks,
+        now.skips, workload.history.count("ok"), workload.history.count("fail"),
+        workload.history.count("unknown"), moved.as_secs_f64(), violations.len(),
+    ));
+    say(format_args!("refused or unknown: {:?}", workload.history.reasons()));
+    for (name, rows) in &violations {
+        say(format_args!("VIOLATION {name}: {} rows", rows.len()));
+        rows.iter().for_each(|row| say(format_args!("    {row}")));
+    }
+    assert!(violations.is_empty(), "violated: {:?} (seed {seed})", violations.iter().map(|v| &v.0).collect::<Vec<_>>());
+    assert!(
+        now.rescues > 0 && refusals > 0 && changes > 0,
+        "the run injected nothing: {} rescues, {refusals} fence refusals, {changes} leader changes",
+        now.rescues
+    );
+    assert!(workload.history.count("ok") >= 60, "too little was asked for");
+    assert!(now.versions > now.certificates, "nothing was renewed");
+    assert_eq!(cluster.logged("panic"), 0, "a process panicked");
+}
+
+async fn harm_and_work(cluster: &mut Cluster, workload: &mut Workload, seed: u64, length: Duration) -> Done {
+    let owner = cluster.owner().clone();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut faults = Faults::new(cluster);
+    let both = async { tokio::join!(faults.run(&mut rng, length), workload.run(length)) };
+    tokio::select! {
+        _ = both => {}
+        () = report(owner.clone()) => {}
+    }
+    sqlx::query("INSERT INTO harness.phase VALUES ('healed', clock_timestamp())").execute(&owner).await.unwrap();
+    faults.done
+}
+
+/// Until nothing is left that was due when the last fault ended, at most [`MOVES_WITHIN`]; the
+/// checker itself says afterwards what did not move.
+async fn wait_until_moved(cluster: &Cluster) -> Duration {
+    let began = Instant::now();
+    let mut conn = cluster.owner().acquire().await.unwrap();
+    while began.elapsed() < MOVES_WITHIN {
+        if checks::run(&mut conn, "I20a_all_moved_since_the_last_fault.sql").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    began.elapsed()
+}

@@ -1,0 +1,21 @@
+//! Real `certmill` processes on one real Postgres, killed and paused while they work; afterwards
+//! SQL tells whether the invariants held.
+//!
+//! Invariant: the tests of this binary run one after the other, so that one cluster has the machine.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod checkers;
+mod checks;
+mod child;
+mod cluster;
+mod control;
+mod drain;
+mod faults;
+mod history;
+mod invariants;
+mod progress;
+mod seed;
+mod workload;
+
+/// Held by a test for as long as its cluster runs.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
