@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use certmill_service::{Caller, cluster};
-use certmill_wire::{ClusterView, VersionInfo};
+use certmill_wire::{Build, ClusterView};
 
 use crate::app::App;
 use crate::{Error, VERSION, views};
@@ -17,8 +17,8 @@ pub(super) async fn show(
 }
 
 /// `GET /api/v1/version`
-pub(super) async fn version() -> Json<VersionInfo> {
-    Json(VersionInfo {
+pub(super) async fn version() -> Json<Build> {
+    Json(Build {
         version: VERSION.to_owned(),
         schema: certmill_pg::newest_migration(),
     })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use certmill_service::Role;
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::Method;
 
 use crate::fixture::{Api, Wish, client, send, until};
@@ -108,9 +109,17 @@ async fn too_much_at_once_is_sent_away_at_once() {
         .await
         .unwrap();
     let places = 16 * api.context.pool.options().get_max_connections() as usize;
-    let mut asked: futures::stream::FuturesUnordered<_> = (0..places + 20)
-        .map(|_| api.get("/api/v1/profiles"))
-        .collect();
+    // One connection carries 100 requests at once, so there must be several.
+    let clients = [
+        client(&api.root.pem()),
+        client(&api.root.pem()),
+        client(&api.root.pem()),
+    ];
+    let ask = |n: usize| {
+        let request = clients[n % 3].get(api.url("/api/v1/profiles"));
+        send(request.bearer_auth(api.key(Role::Viewer)))
+    };
+    let mut asked: FuturesUnordered<_> = (0..places + 20).map(ask).collect();
     for _ in 0..20 {
         let answer = asked.next().await.unwrap();
         answer.is(503, "overloaded");

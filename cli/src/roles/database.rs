@@ -84,6 +84,13 @@ pub(super) async fn prepare(
         tracing::info!(event = "migrating", "bringing the schema to this build");
     }
     let app_user = user_of(&urls.app).map_err(refusal::database)?;
+    if user_of(&urls.owner).map_err(refusal::database)? == app_user {
+        tracing::warn!(
+            event = "one_database_user",
+            "owner and application are one database user, so nothing keeps the application from \
+             changing audit rows; give migrate_url a user of its own"
+        );
+    }
     migrate(&owner, &app_user, &|step| {
         tracing::info!(event = "migration", step)
     })

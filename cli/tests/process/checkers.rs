@@ -50,90 +50,174 @@ CREATE FUNCTION pg_temp.tick(second int, job bigint) RETURNS void LANGUAGE sql A
 
 /// A checker's file and what is planted for it, one case after the other.
 const PLANTS: &[(&str, &[&str])] = &[
-    ("I1a_acknowledged_is_kept", &["SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1)"]),
-    ("I1b_failure_leaves_nothing", &[
-        "SELECT pg_temp.cert(1, '1 min', '1 min'), pg_temp.asked('request', 'fail', 'c1', NULL, NULL)",
-    ]),
-    ("I1c_acknowledged_is_worked_on", &[
-        "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1), pg_temp.ended(1, 3)",
-        "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1), pg_temp.ended(1, 2)",
-    ]),
-    ("I2a_one_end_a_job", &["SELECT pg_temp.ev(1, 'completed', 1), pg_temp.ev(1, 'discarded', 1)"]),
-    ("I2b_stale_fence_changes_nothing", &["SELECT pg_temp.ev(1, 'claimed', 3), pg_temp.ev(1, 'completed', 1)"]),
-    ("I2c_fences_rise", &["SELECT pg_temp.ev(1, 'claimed', 3), pg_temp.ev(1, 'claimed', 3)"]),
-    ("I2d_state_agrees_with_events", &[
-        "SELECT pg_temp.ended(1, 2)",
-        "SELECT pg_temp.job(1, 1, '0', 1)",
-        "SELECT pg_temp.job(1, 0, '0', 1), pg_temp.ended(1, 3)",
-    ]),
-    ("I2e_one_version_a_generation", &[
-        "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1'); UPDATE version SET id = new_id(); \
+    (
+        "I1a_acknowledged_is_kept",
+        &["SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1)"],
+    ),
+    (
+        "I1b_failure_leaves_nothing",
+        &[
+            "SELECT pg_temp.cert(1, '1 min', '1 min'), pg_temp.asked('request', 'fail', 'c1', NULL, NULL)",
+        ],
+    ),
+    (
+        "I1c_acknowledged_is_worked_on",
+        &[
+            "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1), pg_temp.ended(1, 3)",
+            "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1), pg_temp.ended(1, 2)",
+        ],
+    ),
+    (
+        "I2a_one_end_a_job",
+        &["SELECT pg_temp.ev(1, 'completed', 1), pg_temp.ev(1, 'discarded', 1)"],
+    ),
+    (
+        "I2b_stale_fence_changes_nothing",
+        &["SELECT pg_temp.ev(1, 'claimed', 3), pg_temp.ev(1, 'completed', 1)"],
+    ),
+    (
+        "I2c_fences_rise",
+        &["SELECT pg_temp.ev(1, 'claimed', 3), pg_temp.ev(1, 'claimed', 3)"],
+    ),
+    (
+        "I2d_state_agrees_with_events",
+        &[
+            "SELECT pg_temp.ended(1, 2)",
+            "SELECT pg_temp.job(1, 1, '0', 1)",
+            "SELECT pg_temp.job(1, 0, '0', 1), pg_temp.ended(1, 3)",
+        ],
+    ),
+    (
+        "I2e_one_version_a_generation",
+        &[
+            "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1'); UPDATE version SET id = new_id(); \
          SELECT pg_temp.ver(1, 1, '0', '1 min', 'a2')",
-    ]),
-    ("I3a_epochs_rise", &["INSERT INTO harness.leader_epochs (name, epoch) VALUES ('scheduler', 2), ('scheduler', 2)"]),
-    ("I3b_old_epoch_emits_nothing", &[
-        "INSERT INTO harness.leader_epochs (name, epoch) VALUES ('scheduler', 2); \
+        ],
+    ),
+    (
+        "I3a_epochs_rise",
+        &[
+            "INSERT INTO harness.leader_epochs (name, epoch) VALUES ('scheduler', 2), ('scheduler', 2)",
+        ],
+    ),
+    (
+        "I3b_old_epoch_emits_nothing",
+        &[
+            "INSERT INTO harness.leader_epochs (name, epoch) VALUES ('scheduler', 2); \
          INSERT INTO harness.ticks (schedule, slot, epoch) VALUES ('s', now(), 1)",
-    ]),
-    ("I4a_each_slot_one_row", &[
-        "SELECT pg_temp.sched(), pg_temp.tick(2, 1)",
-        "SELECT pg_temp.sched(), pg_temp.tick(0, 1), pg_temp.tick(1, 1), pg_temp.tick(2, 1)",
-        "SELECT pg_temp.sched(), pg_temp.tick(0, 1), pg_temp.tick(0, 1), pg_temp.tick(2, 1)",
-    ]),
-    ("I4b_each_tick_its_own_job", &[
-        "SELECT pg_temp.tick(0, 1)",
-        "SELECT pg_temp.job(1, 0, '0', 1), pg_temp.tick(0, 1), pg_temp.tick(2, 1)",
-    ]),
-    ("I6a_nothing_is_expired", &["SELECT pg_temp.cert(1, '-1 s', '-20 s')"]),
-    ("I6b_due_has_live_work", &["SELECT pg_temp.cert(1, '1 min', '-20 s')"]),
-    ("I6c_never_was_expired", &[
-        "SELECT pg_temp.ver(1, 1, '-70 s', '-10 s', 'a1'), pg_temp.ver(1, 2, '-9 s', '1 min', 'a2')",
-    ]),
-    ("I6d_certificate_shows_its_newest_version", &[
-        "SELECT pg_temp.cert(1, '1 min', '1 min'), pg_temp.ver(1, 2, '0', '1 min', 'a1')",
-    ]),
-    ("I7a_one_live_order", &[
-        "SELECT pg_temp.ord(1, 'planned', 'a1'), pg_temp.ord(1, 'pending', 'a2')",
-        "SELECT pg_temp.ord(1, 'issued', 'a1')",
-    ]),
-    ("I9c_one_audit_row_a_change", &[
-        "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1')",
-        "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1)",
-        "INSERT INTO audit (team_id, actor, action, object, detail) \
+        ],
+    ),
+    (
+        "I4a_each_slot_one_row",
+        &[
+            "SELECT pg_temp.sched(), pg_temp.tick(2, 1)",
+            "SELECT pg_temp.sched(), pg_temp.tick(0, 1), pg_temp.tick(1, 1), pg_temp.tick(2, 1)",
+            "SELECT pg_temp.sched(), pg_temp.tick(0, 1), pg_temp.tick(0, 1), pg_temp.tick(2, 1)",
+        ],
+    ),
+    (
+        "I4b_each_tick_its_own_job",
+        &[
+            "SELECT pg_temp.tick(0, 1)",
+            "SELECT pg_temp.job(1, 0, '0', 1), pg_temp.tick(0, 1), pg_temp.tick(2, 1)",
+        ],
+    ),
+    (
+        "I6a_nothing_is_expired",
+        &["SELECT pg_temp.cert(1, '-1 s', '-20 s')"],
+    ),
+    (
+        "I6b_due_has_live_work",
+        &["SELECT pg_temp.cert(1, '1 min', '-20 s')"],
+    ),
+    (
+        "I6c_never_was_expired",
+        &[
+            "SELECT pg_temp.ver(1, 1, '-70 s', '-10 s', 'a1'), pg_temp.ver(1, 2, '-9 s', '1 min', 'a2')",
+        ],
+    ),
+    (
+        "I6d_certificate_shows_its_newest_version",
+        &["SELECT pg_temp.cert(1, '1 min', '1 min'), pg_temp.ver(1, 2, '0', '1 min', 'a1')"],
+    ),
+    (
+        "I7a_one_live_order",
+        &[
+            "SELECT pg_temp.ord(1, 'planned', 'a1'), pg_temp.ord(1, 'pending', 'a2')",
+            "SELECT pg_temp.ord(1, 'issued', 'a1')",
+        ],
+    ),
+    (
+        "I9c_one_audit_row_a_change",
+        &[
+            "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1')",
+            "SELECT pg_temp.asked('request', 'ok', 'c1', 1, 1)",
+            "INSERT INTO audit (team_id, actor, action, object, detail) \
          VALUES (1, 'a', 'certificate.issue', 'o', '{\"serial\": \"a1\"}')",
-    ]),
-    ("I13_attempts_bounded", &["SELECT pg_temp.job(1, 0, '0', 4)"]),
-    ("I20a_all_moved_since_the_last_fault", &[
-        "INSERT INTO harness.phase VALUES ('healed', now()); SELECT pg_temp.job(1, 0, '-1 s', 1)",
-        "INSERT INTO harness.phase VALUES ('healed', now()); SELECT pg_temp.cert(1, '1 min', '-1 s')",
-    ]),
-    ("I20b_nothing_waits_a_minute", &[
-        "SELECT pg_temp.job(1, 0, '-61 s', 1)",
-        "SELECT pg_temp.job(1, 1, '0', 1); INSERT INTO process (id, role, label, version, lease, expires_at) \
+        ],
+    ),
+    (
+        "I13_attempts_bounded",
+        &["SELECT pg_temp.job(1, 0, '0', 4)"],
+    ),
+    (
+        "I20a_all_moved_since_the_last_fault",
+        &[
+            "INSERT INTO harness.phase VALUES ('healed', now()); SELECT pg_temp.job(1, 0, '-1 s', 1)",
+            "INSERT INTO harness.phase VALUES ('healed', now()); SELECT pg_temp.cert(1, '1 min', '-1 s')",
+        ],
+    ),
+    (
+        "I20b_nothing_waits_a_minute",
+        &[
+            "SELECT pg_temp.job(1, 0, '-61 s', 1)",
+            "SELECT pg_temp.job(1, 1, '0', 1); INSERT INTO process (id, role, label, version, lease, expires_at) \
          OVERRIDING SYSTEM VALUE VALUES (7, 'worker', 'w', '1', '5 s', now() - interval '61 s')",
-    ]),
-    ("I22_serials", &[
-        "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1'), pg_temp.ver(2, 1, '0', '1 min', 'a1')",
-        "SELECT pg_temp.ver(1, 1, '0', '1 min', '00000000000000000000000000000001')",
-    ]),
-    ("I24_who_was_asked_to_end_did", &[
-        "INSERT INTO harness.asked_to_end VALUES (7, 'worker', now() - interval '1 s'); SELECT pg_temp.ev(1, 'claimed', 1)",
-        "INSERT INTO harness.asked_to_end VALUES (7, 'worker', now()); SELECT pg_temp.job(1, 1, '0', 1)",
-    ]),
+        ],
+    ),
+    (
+        "I22_serials",
+        &[
+            "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1'), pg_temp.ver(2, 1, '0', '1 min', 'a1')",
+            "SELECT pg_temp.ver(1, 1, '0', '1 min', '00000000000000000000000000000001')",
+        ],
+    ),
+    (
+        "I24_who_was_asked_to_end_did",
+        &[
+            "INSERT INTO harness.asked_to_end VALUES (7, 'worker', now() - interval '1 s'); SELECT pg_temp.ev(1, 'claimed', 1)",
+            "INSERT INTO harness.asked_to_end VALUES (7, 'worker', now()); SELECT pg_temp.job(1, 1, '0', 1)",
+        ],
+    ),
 ];
 
 #[tokio::test]
 async fn each_checker_is_silent_on_a_fresh_database_and_finds_its_plant() {
     let db = TestDb::new().await;
-    sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql"))).execute(db.owner()).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql")))
+        .execute(db.owner())
+        .await
+        .unwrap();
     assert_eq!(checks::violations(db.owner()).await, []);
-    let planted: BTreeSet<String> = PLANTS.iter().map(|plant| format!("{}.sql", plant.0)).collect();
-    assert_eq!(planted, checks::names().into_iter().collect::<BTreeSet<_>>(), "a checker without a plant");
-    let mut conn = connect_one(&db.superuser_url(), &ConnectOptions::new("test")).await.unwrap();
+    let planted: BTreeSet<String> = PLANTS
+        .iter()
+        .map(|plant| format!("{}.sql", plant.0))
+        .collect();
+    assert_eq!(
+        planted,
+        checks::names().into_iter().collect::<BTreeSet<_>>(),
+        "a checker without a plant"
+    );
+    let mut conn = connect_one(&db.superuser_url(), &ConnectOptions::new("test"))
+        .await
+        .unwrap();
     run(&mut conn, SHORTHAND).await;
     for (name, plants) in PLANTS {
         for plant in *plants {
-            assert!(finds(&mut conn, name, plant).await, "{name} does not see: {plant}");
+            assert!(
+                finds(&mut conn, name, plant).await,
+                "{name} does not see: {plant}"
+            );
         }
     }
     conn.close().await.unwrap();
@@ -158,5 +242,8 @@ async fn finds(conn: &mut PgConnection, name: &str, plant: &'static str) -> bool
 }
 
 async fn run(conn: &mut PgConnection, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(conn).await.unwrap_or_else(|why| panic!("{why}: {sql}"));
+    sqlx::raw_sql(sql)
+        .execute(conn)
+        .await
+        .unwrap_or_else(|why| panic!("{why}: {sql}"));
 }

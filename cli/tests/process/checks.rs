@@ -24,8 +24,10 @@ pub fn read(file: &str) -> String {
 /// All checkers in the order of their names.
 pub fn names() -> Vec<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name.starts_with('I')).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with('I'))
+        .collect();
     names.sort_unstable();
     assert!(names.len() > 15, "checkers are missing: {names:?}");
     names
@@ -33,9 +35,18 @@ pub fn names() -> Vec<String> {
 
 /// What one checker finds, at most 20 rows.
 pub async fn run(conn: &mut PgConnection, file: &str) -> Vec<Value> {
-    let sql = format!("SELECT to_jsonb(found) FROM (\n{}\n) found LIMIT 20", read(file));
-    sqlx::raw_sql("SET search_path = harness, public").execute(&mut *conn).await.unwrap();
-    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await.unwrap_or_else(|why| panic!("{file}: {why}"))
+    let sql = format!(
+        "SELECT to_jsonb(found) FROM (\n{}\n) found LIMIT 20",
+        read(file)
+    );
+    sqlx::raw_sql("SET search_path = harness, public")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_all(conn)
+        .await
+        .unwrap_or_else(|why| panic!("{file}: {why}"))
 }
 
 /// Runs all checkers on one connection of the pool; answers those that found something.

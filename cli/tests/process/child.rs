@@ -2,7 +2,10 @@
 //!
 //! Invariant: it never outlives this value, nor the thread that started it: dropped, it is killed by
 //! its own id; should this process be killed, the kernel ends it.
-#![allow(clippy::disallowed_methods, reason = "starting processes is what this file is for")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "starting processes is what this file is for"
+)]
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
@@ -43,7 +46,12 @@ impl Child {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|why| panic!("{name} does not start: {why}"));
-        Self { name: name.to_owned(), process, log: log.to_owned(), log_from }
+        Self {
+            name: name.to_owned(),
+            process,
+            log: log.to_owned(),
+            log_from,
+        }
     }
 
     /// Sends a signal.
@@ -56,7 +64,12 @@ impl Child {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         let status = self.process.wait().unwrap();
-        assert_eq!(status.signal(), Some(9), "{} had ended by itself: {status}", self.name);
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "{} had ended by itself: {status}",
+            self.name
+        );
     }
 
     /// Waits for its own end.
@@ -66,7 +79,12 @@ impl Child {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "{} is not over after {within:?}\n{}", self.name, self.tail());
+            assert!(
+                Instant::now() < deadline,
+                "{} is not over after {within:?}\n{}",
+                self.name,
+                self.tail()
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -82,7 +100,12 @@ impl Child {
             if let Some(status) = self.process.try_wait().unwrap() {
                 panic!("{} ended with {status}\n{}", self.name, self.tail());
             }
-            assert!(Instant::now() < deadline, "{}: no `{event}` after {within:?}\n{}", self.name, self.tail());
+            assert!(
+                Instant::now() < deadline,
+                "{}: no `{event}` after {within:?}\n{}",
+                self.name,
+                self.tail()
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -106,7 +129,9 @@ impl Drop for Child {
 pub fn lines(log: &Path, from: usize) -> impl Iterator<Item = Value> {
     let bytes = std::fs::read(log).unwrap_or_default();
     let rest = bytes.get(from..).unwrap_or_default();
-    let lines: Vec<Value> =
-        rest.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let lines: Vec<Value> = rest
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
     lines.into_iter()
 }

@@ -61,9 +61,17 @@ impl Cluster {
     pub async fn start(more: &[(&str, &str)]) -> Self {
         let db = TestDb::empty().await;
         let prefix = format!("certmill-test-{}-process-", std::process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir()
+            .unwrap()
+            .keep();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let mut cluster = Self {
             members: BTreeMap::new(),
             db,
@@ -82,7 +90,10 @@ impl Cluster {
     }
 
     async fn migrate(&self) {
-        for (file, url) in [("database.url", self.db.app_url()), ("migrate.url", self.db.owner_url())] {
+        for (file, url) in [
+            ("database.url", self.db.app_url()),
+            ("migrate.url", self.db.owner_url()),
+        ] {
             private_file(&self.folder.join(file), url.expose_secret());
         }
         let mut env = self.env();
@@ -93,7 +104,10 @@ impl Cluster {
         let mut child = Child::start("migrate", &args, &env, &self.log("migrate"));
         let status = child.exit(Duration::from_secs(60)).await;
         assert!(status.success(), "migrate: {status}\n{}", child.tail());
-        sqlx::raw_sql(AssertSqlSafe(crate::checks::read("harness.sql"))).execute(self.owner()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(crate::checks::read("harness.sql")))
+            .execute(self.owner())
+            .await
+            .unwrap();
     }
 
     /// Starts a process under this name.
@@ -144,10 +158,11 @@ impl Cluster {
 
     /// A client with the first admin's key, once the api serves under its own certificate.
     pub async fn client(&self) -> Client {
-        let root: Vec<u8> = sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
-            .fetch_one(self.owner())
-            .await
-            .unwrap();
+        let root: Vec<u8> =
+            sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
+                .fetch_one(self.owner())
+                .await
+                .unwrap();
         let key = read_key_file("admin key", &self.folder.join("keys/admin.key")).unwrap();
         let config = ClientConfig::new(format!("https://{}", self.listen))
             .with_api_key(key)
@@ -173,17 +188,25 @@ impl Cluster {
 
     /// The name of the process that leads now.
     pub async fn leader(&self) -> Option<&'static str> {
-        let label: Option<String> =
-            sqlx::query_scalar("SELECT label FROM leader WHERE holder IS NOT NULL AND expires_at > clock_timestamp()")
-                .fetch_optional(self.owner())
-                .await
-                .unwrap();
-        MEMBERS.iter().map(|member| member.0).find(|name| Some(*name) == label.as_deref())
+        let label: Option<String> = sqlx::query_scalar(
+            "SELECT label FROM leader WHERE holder IS NOT NULL AND expires_at > clock_timestamp()",
+        )
+        .fetch_optional(self.owner())
+        .await
+        .unwrap();
+        MEMBERS
+            .iter()
+            .map(|member| member.0)
+            .find(|name| Some(*name) == label.as_deref())
     }
 
     /// How often the processes logged this event.
     pub fn logged(&self, event: &str) -> usize {
-        let count = |(name, _): (&str, &str)| child::lines(&self.log(name), 0).filter(|line| line["event"] == event).count();
+        let count = |(name, _): (&str, &str)| {
+            child::lines(&self.log(name), 0)
+                .filter(|line| line["event"] == event)
+                .count()
+        };
         MEMBERS.into_iter().map(count).sum()
     }
 
@@ -198,11 +221,19 @@ impl Cluster {
 
     fn args(&self, name: &str) -> Vec<String> {
         let path = |file: &str| self.folder.join(file).display().to_string();
-        let mut args = vec!["--data-dir".to_owned(), path(name), "--log-format".to_owned(), "json".to_owned()];
+        let mut args = vec![
+            "--data-dir".to_owned(),
+            path(name),
+            "--log-format".to_owned(),
+            "json".to_owned(),
+        ];
         for (key, value) in &self.settings {
             args.extend(["--set".to_owned(), format!("{key}={value}")]);
         }
-        for (key, file) in [("ca_kek_file", "keys/ca.kek"), ("app_kek_file", "keys/app.kek")] {
+        for (key, file) in [
+            ("ca_kek_file", "keys/ca.kek"),
+            ("app_kek_file", "keys/app.kek"),
+        ] {
             args.extend(["--set".to_owned(), format!("{key}={}", path(file))]);
         }
         args

@@ -26,7 +26,10 @@ async fn without_the_fence_a_completion_is_doubled() {
         "ALTER TABLE version DROP CONSTRAINT version_generation_unique",
         "ALTER TABLE version DROP CONSTRAINT version_serial_unique",
     ] {
-        sqlx::query(constraint).execute(cluster.owner()).await.unwrap();
+        sqlx::query(constraint)
+            .execute(cluster.owner())
+            .await
+            .unwrap();
     }
     let mut workload = Workload::begin(cluster.client().await, 1).await;
     let owner = cluster.owner().clone();
@@ -47,7 +50,10 @@ async fn without_the_fence_a_completion_is_doubled() {
         "control without the fence: {doubled} doubled completions after {pauses} pauses, {:.0} s",
         began.elapsed().as_secs_f64()
     ));
-    assert!(doubled > 0, "the faults do not show what the fence prevents");
+    assert!(
+        doubled > 0,
+        "the faults do not show what the fence prevents"
+    );
 }
 
 async fn wait_for_doubles(owner: &certmill_pg::Pool, patience: Duration) -> usize {

@@ -20,7 +20,10 @@ const HAND_OVER_S: f64 = 1.0;
 #[tokio::test]
 async fn sigterm_drains_each_role() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let delays = [("failpoints.finish_delay_ms_max", "2000"), ("failpoints.finish_delay_share", "1")];
+    let delays = [
+        ("failpoints.finish_delay_ms_max", "2000"),
+        ("failpoints.finish_delay_share", "1"),
+    ];
     let mut cluster = Cluster::start(&delays).await;
     let mut workload = Workload::begin(cluster.client().await, 1).await;
     hand_over(&mut cluster).await;
@@ -37,7 +40,11 @@ async fn sigterm_drains_each_role() {
     workload.history.load(&history, cluster.owner()).await;
     let violations = checks::violations(cluster.owner()).await;
     assert!(violations.is_empty(), "{violations:#?}");
-    assert_eq!(count(cluster.owner(), "rescued").await, 0, "a drained process left jobs to be rescued");
+    assert_eq!(
+        count(cluster.owner(), "rescued").await,
+        0,
+        "a drained process left jobs to be rescued"
+    );
     say(format_args!(
         "drained all roles: {} jobs completed, {} handed back",
         count(cluster.owner(), "completed").await,
@@ -55,7 +62,10 @@ async fn hand_over(cluster: &mut Cluster) {
         assert!(Instant::now() < deadline, "nobody leads");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM leader").fetch_one(cluster.owner()).await.unwrap();
+    let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM leader")
+        .fetch_one(cluster.owner())
+        .await
+        .unwrap();
     let asked = end(cluster, leader).await;
     let deadline = Instant::now() + Duration::from_secs(5);
     let took_s: f64 = loop {
@@ -79,7 +89,10 @@ async fn hand_over(cluster: &mut Cluster) {
 
 /// Sends SIGTERM and waits for a good end; answers when it was asked, by the database's clock.
 async fn end(cluster: &mut Cluster, name: &'static str) -> time::OffsetDateTime {
-    let asked = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(cluster.owner()).await.unwrap();
+    let asked = sqlx::query_scalar("SELECT clock_timestamp()")
+        .fetch_one(cluster.owner())
+        .await
+        .unwrap();
     cluster.signal(name, Signal::TERM);
     // A claim that is under way when the signal comes may still commit.
     sqlx::query(
@@ -92,7 +105,10 @@ async fn end(cluster: &mut Cluster, name: &'static str) -> time::OffsetDateTime 
     .unwrap();
     let began = Instant::now();
     let status = cluster.end(name, ENDS_WITHIN).await;
-    say(format_args!("{name} ended {:.2} s after SIGTERM: {status}", began.elapsed().as_secs_f64()));
+    say(format_args!(
+        "{name} ended {:.2} s after SIGTERM: {status}",
+        began.elapsed().as_secs_f64()
+    ));
     asked
 }
 
@@ -115,5 +131,9 @@ async fn wait_for_running(owner: &Pool, name: &str) {
 }
 
 async fn count(owner: &Pool, ev: &str) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM harness.job_events WHERE ev = $1").bind(ev).fetch_one(owner).await.unwrap()
+    sqlx::query_scalar("SELECT count(*) FROM harness.job_events WHERE ev = $1")
+        .bind(ev)
+        .fetch_one(owner)
+        .await
+        .unwrap()
 }

@@ -58,7 +58,13 @@ pub struct Faults<'a> {
 
 impl<'a> Faults<'a> {
     pub fn new(cluster: &'a mut Cluster) -> Self {
-        Self { cluster, began: Instant::now(), paused: Vec::new(), killed: Vec::new(), done: Done::default() }
+        Self {
+            cluster,
+            began: Instant::now(),
+            paused: Vec::new(),
+            killed: Vec::new(),
+            done: Done::default(),
+        }
     }
 
     /// Harms for this long, then waits until everything is up again. If no fence was refused until
@@ -74,14 +80,16 @@ impl<'a> Faults<'a> {
                 break;
             }
             say("no fence was refused yet: one more pause");
-            self.wait_until(self.began.elapsed() + Duration::from_secs(8)).await;
+            self.wait_until(self.began.elapsed() + Duration::from_secs(8))
+                .await;
             self.harm(Whom::Worker(worker(rng)), Harm::Pause).await;
             self.heal().await;
         }
     }
 
-    /// Pauses a worker while it has jobs, and lets it go on.
+    /// Pauses a worker while it has several jobs, and lets it go on.
     pub async fn pause_worker(&mut self, name: &'static str) {
+        self.wait_until_busy(name, 8).await;
         self.harm(Whom::Worker(name), Harm::Pause).await;
         self.heal().await;
     }
@@ -89,7 +97,7 @@ impl<'a> Faults<'a> {
     async fn harm(&mut self, whom: Whom, harm: Harm) {
         let name = match whom {
             Whom::Worker(name) => {
-                self.wait_until_busy(name).await;
+                self.wait_until_busy(name, 2).await;
                 name
             }
             Whom::Leader => {
@@ -101,7 +109,10 @@ impl<'a> Faults<'a> {
                 name
             }
         };
-        say(format_args!("{:>3} s: {harm:?} {name}", self.began.elapsed().as_secs()));
+        say(format_args!(
+            "{:>3} s: {harm:?} {name}",
+            self.began.elapsed().as_secs()
+        ));
         match harm {
             Harm::Kill => {
                 self.cluster.replace(name);
@@ -117,9 +128,9 @@ impl<'a> Faults<'a> {
     }
 
     /// A fault hurts while the worker has jobs; a few seconds are waited for that.
-    async fn wait_until_busy(&mut self, name: &str) {
+    async fn wait_until_busy(&mut self, name: &str, jobs: i64) {
         let give_up = Instant::now() + MOMENT;
-        while Instant::now() < give_up && self.running(name).await < 2 {
+        while Instant::now() < give_up && self.running(name).await < jobs {
             self.turn().await;
         }
     }
@@ -138,7 +149,9 @@ impl<'a> Faults<'a> {
         let give_up = Instant::now() + MOMENT;
         while Instant::now() < give_up {
             let leader = self.cluster.leader().await;
-            if let Some(name) = leader.filter(|name| !self.paused.iter().any(|paused| paused.1 == *name)) {
+            if let Some(name) =
+                leader.filter(|name| !self.paused.iter().any(|paused| paused.1 == *name))
+            {
                 return Some(name);
             }
             self.turn().await;
@@ -183,9 +196,17 @@ fn plan(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
             pair.reverse();
         }
         let (harm, other) = (pair[next % 2], pair[(next + 1) % 2]);
-        plan.push(Fault { at, whom: Whom::Worker(worker(rng)), harm });
+        plan.push(Fault {
+            at,
+            whom: Whom::Worker(worker(rng)),
+            harm,
+        });
         let between = at + Duration::from_millis(rng.random_range(8_000..9_000));
-        plan.push(Fault { at: between, whom: Whom::Leader, harm: other });
+        plan.push(Fault {
+            at: between,
+            whom: Whom::Leader,
+            harm: other,
+        });
         at += Duration::from_millis(rng.random_range(16_000..19_000));
         next += 1;
     }
@@ -193,7 +214,10 @@ fn plan(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
 }
 
 fn worker(rng: &mut StdRng) -> &'static str {
-    let workers: Vec<&'static str> =
-        MEMBERS.iter().filter(|member| member.1 == "worker").map(|member| member.0).collect();
+    let workers: Vec<&'static str> = MEMBERS
+        .iter()
+        .filter(|member| member.1 == "worker")
+        .map(|member| member.0)
+        .collect();
     workers[rng.random_range(0..workers.len())]
 }

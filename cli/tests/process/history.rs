@@ -2,7 +2,10 @@
 //!
 //! Invariant: an operation is `fail` only if the server definitely refused it; whatever may have been
 //! carried out is `unknown`.
-#![allow(clippy::disallowed_methods, reason = "the client's own clock stamps its own log")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the client's own clock stamps its own log"
+)]
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -51,7 +54,13 @@ pub fn now() -> OffsetDateTime {
 
 impl History {
     /// Notes an operation that began at `t0` and has ended now.
-    pub fn note(&mut self, op: &'static str, name: &str, t0: OffsetDateTime, ended: Result<Ids<'_>, &Error>) {
+    pub fn note(
+        &mut self,
+        op: &'static str,
+        name: &str,
+        t0: OffsetDateTime,
+        ended: Result<Ids<'_>, &Error>,
+    ) {
         let outcome = match &ended {
             Ok(_) => "ok",
             Err(error) if error.problem().is_some_and(|problem| problem.status < 500) => "fail",
@@ -73,12 +82,19 @@ impl History {
 
     /// How many operations ended so.
     pub fn count(&self, outcome: &str) -> usize {
-        self.entries.iter().filter(|entry| entry.outcome == outcome).count()
+        self.entries
+            .iter()
+            .filter(|entry| entry.outcome == outcome)
+            .count()
     }
 
     /// What the refusals and doubts said, each once.
     pub fn reasons(&self) -> Vec<&str> {
-        let mut reasons: Vec<&str> = self.entries.iter().filter_map(|entry| entry.why.as_deref()).collect();
+        let mut reasons: Vec<&str> = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.why.as_deref())
+            .collect();
         reasons.sort_unstable();
         reasons.dedup();
         reasons

@@ -20,10 +20,16 @@ const MOVES_WITHIN: Duration = Duration::from_secs(60);
 async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let (seed, length) = (seed(), length());
-    let delays = [("failpoints.finish_delay_ms_max", "3000"), ("failpoints.finish_delay_share", "0.34")];
+    let delays = [
+        ("failpoints.finish_delay_ms_max", "3000"),
+        ("failpoints.finish_delay_share", "0.34"),
+    ];
     let mut cluster = Cluster::start(&delays).await;
     let mut workload = Workload::begin(cluster.client().await, seed).await;
-    say(format_args!("cluster is up; faults for {} s", length.as_secs()));
+    say(format_args!(
+        "cluster is up; faults for {} s",
+        length.as_secs()
+    ));
     let done = harm_and_work(&mut cluster, &mut workload, seed, length).await;
     let moved = wait_until_moved(&cluster).await;
     let history = cluster.folder().join("history.ndjson");
@@ -33,29 +39,55 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
     let (refusals, changes) = (cluster.logged("fence_refused"), now.terms - 1);
     say(format_args!(
         "{} kills, {} pauses ({} of them hit the leader), {} rescues, {refusals} fence refusals, {changes} leader \
-         changes, {} certificates, {} versions, {} ticks, {} skips, {} acknowledged, {} refused, {} unknown, all moved \
+         changes, {} certificates, {} versions (closest renewal {:.0} s before the end), {} ticks, {} skips, {} acknowledged, {} refused, {} unknown, all moved \
          {:.1} s after the last fault, {} violations (seed {seed})",
-        done.kills, done.pauses, done.leader_faults, now.rescues, now.certificates, now.versions, now.ticks,
-        now.skips, workload.history.count("ok"), workload.history.count("fail"),
-        workload.history.count("unknown"), moved.as_secs_f64(), violations.len(),
+        done.kills,
+        done.pauses,
+        done.leader_faults,
+        now.rescues,
+        now.certificates,
+        now.versions,
+        now.closest_s.unwrap_or_default(),
+        now.ticks,
+        now.skips,
+        workload.history.count("ok"),
+        workload.history.count("fail"),
+        workload.history.count("unknown"),
+        moved.as_secs_f64(),
+        violations.len(),
     ));
-    say(format_args!("refused or unknown: {:?}", workload.history.reasons()));
+    say(format_args!(
+        "refused or unknown: {:?}",
+        workload.history.reasons()
+    ));
     for (name, rows) in &violations {
         say(format_args!("VIOLATION {name}: {} rows", rows.len()));
         rows.iter().for_each(|row| say(format_args!("    {row}")));
     }
-    assert!(violations.is_empty(), "violated: {:?} (seed {seed})", violations.iter().map(|v| &v.0).collect::<Vec<_>>());
+    assert!(
+        violations.is_empty(),
+        "violated: {:?} (seed {seed})",
+        violations.iter().map(|v| &v.0).collect::<Vec<_>>()
+    );
     assert!(
         now.rescues > 0 && refusals > 0 && changes > 0,
         "the run injected nothing: {} rescues, {refusals} fence refusals, {changes} leader changes",
         now.rescues
     );
-    assert!(workload.history.count("ok") >= 60, "too little was asked for");
+    assert!(
+        workload.history.count("ok") >= 60,
+        "too little was asked for"
+    );
     assert!(now.versions > now.certificates, "nothing was renewed");
     assert_eq!(cluster.logged("panic"), 0, "a process panicked");
 }
 
-async fn harm_and_work(cluster: &mut Cluster, workload: &mut Workload, seed: u64, length: Duration) -> Done {
+async fn harm_and_work(
+    cluster: &mut Cluster,
+    workload: &mut Workload,
+    seed: u64,
+    length: Duration,
+) -> Done {
     let owner = cluster.owner().clone();
     let mut rng = StdRng::seed_from_u64(seed);
     let mut faults = Faults::new(cluster);
@@ -64,7 +96,10 @@ async fn harm_and_work(cluster: &mut Cluster, workload: &mut Workload, seed: u64
         _ = both => {}
         () = report(owner.clone()) => {}
     }
-    sqlx::query("INSERT INTO harness.phase VALUES ('healed', clock_timestamp())").execute(&owner).await.unwrap();
+    sqlx::query("INSERT INTO harness.phase VALUES ('healed', clock_timestamp())")
+        .execute(&owner)
+        .await
+        .unwrap();
     faults.done
 }
 
@@ -74,7 +109,10 @@ async fn wait_until_moved(cluster: &Cluster) -> Duration {
     let began = Instant::now();
     let mut conn = cluster.owner().acquire().await.unwrap();
     while began.elapsed() < MOVES_WITHIN {
-        if checks::run(&mut conn, "I20a_all_moved_since_the_last_fault.sql").await.is_empty() {
+        if checks::run(&mut conn, "I20a_all_moved_since_the_last_fault.sql")
+            .await
+            .is_empty()
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -26,6 +26,8 @@ pub struct Tally {
     pub ticks: i64,
     pub skips: i64,
     pub live: i64,
+    /// Least time that a version had left when the next one was stored, in seconds.
+    pub closest_s: Option<f64>,
 }
 
 /// Counts.
@@ -38,7 +40,10 @@ pub async fn tally(owner: &Pool) -> Tally {
                 (SELECT count(*) FROM harness.leader_epochs) AS terms, \
                 (SELECT count(*) FROM schedule_tick WHERE NOT skipped) AS ticks, \
                 (SELECT count(*) FROM schedule_tick WHERE skipped) AS skips, \
-                (SELECT count(*) FROM job) AS live",
+                (SELECT count(*) FROM job) AS live, \
+                (SELECT extract(epoch FROM min(old.not_after - new.issued_at))::float8 \
+                 FROM version old JOIN version new ON new.certificate_id = old.certificate_id \
+                  AND new.generation = old.generation + 1) AS closest_s",
     )
     .fetch_one(owner)
     .await
@@ -53,8 +58,15 @@ pub async fn report(owner: Pool) {
         let now = tally(&owner).await;
         say(format_args!(
             "{:>3} s: {} of {} certificates issued, {} versions, {} rescues, {} terms, {} ticks, {} skips, {} live jobs",
-            began.elapsed().as_secs(), now.issued, now.certificates, now.versions, now.rescues, now.terms,
-            now.ticks, now.skips, now.live,
+            began.elapsed().as_secs(),
+            now.issued,
+            now.certificates,
+            now.versions,
+            now.rescues,
+            now.terms,
+            now.ticks,
+            now.skips,
+            now.live,
         ));
     }
 }

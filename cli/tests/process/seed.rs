@@ -1,7 +1,10 @@
 //! The seed and the length of a run.
 //!
 //! Invariant: the seed is printed, and `CERTMILL_TEST_SEED` replays its choices.
-#![allow(clippy::disallowed_methods, reason = "tests have no settings to read this from")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests have no settings to read this from"
+)]
 
 use std::time::Duration;
 
@@ -10,10 +13,14 @@ use crate::progress::say;
 /// The seed of this run.
 pub fn seed() -> u64 {
     let seed = match std::env::var("CERTMILL_TEST_SEED") {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("CERTMILL_TEST_SEED is not a number: {text}")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("CERTMILL_TEST_SEED is not a number: {text}")),
         Err(_) => rand::random(),
     };
-    say(format_args!("seed {seed} (CERTMILL_TEST_SEED={seed} replays it)"));
+    say(format_args!(
+        "seed {seed} (CERTMILL_TEST_SEED={seed} replays it)"
+    ));
     seed
 }
 

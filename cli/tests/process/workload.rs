@@ -33,14 +33,29 @@ pub struct Workload {
 impl Workload {
     /// Makes the profile, then the client's work can begin.
     pub async fn begin(client: Client, seed: u64) -> Self {
-        let profile =
-            ProfileRequest { name: PROFILE.to_owned(), lifetime_s: 60, ..ProfileRequest::default() };
+        let profile = ProfileRequest {
+            name: PROFILE.to_owned(),
+            lifetime_s: 60,
+            ..ProfileRequest::default()
+        };
         client.add_profile(&profile).await.unwrap();
-        let too_short =
-            ProfileRequest { name: "too-short".to_owned(), lifetime_s: 49, ..ProfileRequest::default() };
+        let too_short = ProfileRequest {
+            name: "too-short".to_owned(),
+            lifetime_s: 49,
+            ..ProfileRequest::default()
+        };
         let refused = client.add_profile(&too_short).await.unwrap_err();
-        assert!(refused.to_string().contains("ten process leases"), "{refused}");
-        Self { client, rng: StdRng::seed_from_u64(seed), known: Vec::new(), asked: 0, history: History::default() }
+        assert!(
+            refused.to_string().contains("ten process leases"),
+            "{refused}"
+        );
+        Self {
+            client,
+            rng: StdRng::seed_from_u64(seed),
+            known: Vec::new(),
+            asked: 0,
+            history: History::default(),
+        }
     }
 
     /// Works for this long: a bulk request, then one operation after the other.
@@ -63,13 +78,22 @@ impl Workload {
     pub async fn bulk(&mut self, many: usize) {
         let certificates: Vec<CertificateRequest> = (0..many).map(|_| self.next()).collect();
         let t0 = now();
-        let answer = self.client.request_certificates(&BulkCertificateRequest { certificates: certificates.clone() }).await;
+        let answer = self
+            .client
+            .request_certificates(&BulkCertificateRequest {
+                certificates: certificates.clone(),
+            })
+            .await;
         match &answer {
             Ok(answer) => {
                 assert_eq!((answer.accepted, answer.refused), (many, 0), "{answer:?}");
                 for item in &answer.items {
-                    let (certificate, job) = (item.certificate_id.as_deref().unwrap(), item.job_id.as_deref().unwrap());
-                    self.history.note("bulk", &item.name, t0, Ok(Ids { certificate, job }));
+                    let (certificate, job) = (
+                        item.certificate_id.as_deref().unwrap(),
+                        item.job_id.as_deref().unwrap(),
+                    );
+                    self.history
+                        .note("bulk", &item.name, t0, Ok(Ids { certificate, job }));
                     self.known.push((item.name.clone(), certificate.to_owned()));
                 }
             }
@@ -87,9 +111,13 @@ impl Workload {
         let t0 = now();
         let answer = self.client.request_certificate(&request).await;
         if let Ok(accepted) = &answer {
-            self.known.push((request.name.clone(), accepted.certificate.id.clone()));
+            self.known
+                .push((request.name.clone(), accepted.certificate.id.clone()));
         }
-        let ids = answer.as_ref().map(|a| Ids { certificate: &a.certificate.id, job: &a.job.id });
+        let ids = answer.as_ref().map(|a| Ids {
+            certificate: &a.certificate.id,
+            job: &a.job.id,
+        });
         self.history.note("request", &request.name, t0, ids);
     }
 
@@ -100,8 +128,14 @@ impl Workload {
         }
         let (name, id) = self.known[self.rng.random_range(0..self.known.len())].clone();
         let t0 = now();
-        let answer = self.client.renew_certificate(&id, &ActionRequest::default()).await;
-        let ids = answer.as_ref().map(|a| Ids { certificate: &a.certificate.id, job: &a.job.id });
+        let answer = self
+            .client
+            .renew_certificate(&id, &ActionRequest::default())
+            .await;
+        let ids = answer.as_ref().map(|a| Ids {
+            certificate: &a.certificate.id,
+            job: &a.job.id,
+        });
         self.history.note("renew", &name, t0, ids);
     }
 
@@ -111,9 +145,16 @@ impl Workload {
         request.profile = Some("no-such-profile".to_owned());
         let t0 = now();
         let answer = self.client.request_certificate(&request).await;
-        let ids = answer.as_ref().map(|a| Ids { certificate: &a.certificate.id, job: &a.job.id });
+        let ids = answer.as_ref().map(|a| Ids {
+            certificate: &a.certificate.id,
+            job: &a.job.id,
+        });
         self.history.note("request", &request.name, t0, ids);
-        assert!(answer.is_err(), "a profile that is not there was accepted: {}", request.name);
+        assert!(
+            answer.is_err(),
+            "a profile that is not there was accepted: {}",
+            request.name
+        );
     }
 
     fn next(&mut self) -> CertificateRequest {

@@ -1,8 +1,8 @@
 //! Live jobs found by their unique keys, as their owners know them.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use crate::Result;
 use crate::read::JobRow;
+use crate::{JobId, Result};
 use sqlx::PgConnection;
 
 /// The live jobs of those keys, each with its key; a key without a live job is left out.
@@ -21,4 +21,17 @@ pub async fn live_by_keys(
         .into_iter()
         .filter_map(|row| row.unique_key.clone().map(|key| (key, row)));
     Ok(keyed.collect())
+}
+
+/// Locks the live job of a key, if there is one, until the transaction ends. Who also locks what the
+/// job is about does so afterwards, as finishing does; the other way round ends in a deadlock.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_live(conn: &mut PgConnection, key: &[u8]) -> Result<Option<JobId>> {
+    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM job WHERE unique_key = $1 FOR UPDATE")
+        .bind(key)
+        .fetch_optional(conn)
+        .await?;
+    Ok(id.map(JobId))
 }

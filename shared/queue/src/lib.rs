@@ -30,7 +30,7 @@ mod span;
 mod wake;
 
 pub use beat::{Beat, BeatOptions, Standing};
-pub use by_key::live_by_keys;
+pub use by_key::{live_by_keys, lock_live};
 pub use certmill_domain::ids::{JobId, TeamId};
 pub use claim::{ClaimRequest, ClaimedJob, claim, claim_above, claim_suspect};
 pub use enqueue::{Enqueued, NewJob, Start, enqueue, enqueue_all};

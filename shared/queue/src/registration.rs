@@ -33,8 +33,12 @@ pub async fn keep_registered(
                     ready();
                 }
                 let mut standing = beat.standing();
-                let lost = standing.wait_for(|standing| *standing != Standing::Held);
-                drop(shutdown.cut_short(lost).await);
+                // The guard of the channel must not live across an await.
+                let lost = async {
+                    let ended = standing.wait_for(|standing| *standing != Standing::Held);
+                    ended.await.is_ok()
+                };
+                shutdown.cut_short(lost).await;
                 beat.resign().await;
             }
             Err(error @ Error::Thread(_)) => return Err(error),

@@ -37,7 +37,7 @@ pub async fn step(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<Step, E
     let due = take_due(&mut tx, STEP_MAX).await?;
     let mut orders: Vec<OrderPlan> = Vec::with_capacity(due.len());
     let mut jobs: Vec<NewJob> = Vec::with_capacity(due.len());
-    for one in &due {
+    for one in due.iter().filter(|one| !one.at_work) {
         match planned(one) {
             Ok(order) => orders.push(order),
             // Its sweep_at is re-armed: the issuer may be rolled over until then.

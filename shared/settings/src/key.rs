@@ -208,13 +208,13 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "api.rate_per_s",
         whole(1, 1_000_000),
-        "100",
+        "1000",
         "requests a second for each API key",
     ),
     key(
         "api.burst",
         whole(1, 1_000_000),
-        "200",
+        "2000",
         "requests at once for each API key",
     ),
     key(

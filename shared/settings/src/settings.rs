@@ -240,8 +240,8 @@ impl Settings {
             migrate_at_boot: reader.flag("migrate_at_boot", true),
             acknowledge_sealed_keys: reader.flag("acknowledge_sealed_keys", false),
             api: ApiLimits {
-                rate_per_s: narrow(reader.whole("api.rate_per_s", 100)),
-                burst: narrow(reader.whole("api.burst", 200)),
+                rate_per_s: narrow(reader.whole("api.rate_per_s", 1_000)),
+                burst: narrow(reader.whole("api.burst", 2_000)),
                 body_limit_bytes: reader.whole("api.body_limit_bytes", 1 << 20) as usize,
                 request_timeout: ms(reader, "api.request_timeout_ms", 30_000),
             },

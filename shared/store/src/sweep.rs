@@ -27,6 +27,9 @@ pub struct Due {
     pub remaining: Option<Duration>,
     /// The database's clock at the step.
     pub now: OffsetDateTime,
+    /// Whether a live job obtains the next generation already; enqueuing another one would wait
+    /// for it with the certificate locked.
+    pub at_work: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -40,6 +43,7 @@ struct Row {
     ca_not_after: Option<OffsetDateTime>,
     not_after: Option<OffsetDateTime>,
     now: OffsetDateTime,
+    at_work: bool,
 }
 
 /// Takes at most `limit` due certificates of each issuer, oldest first, within the issuer's backlog,
@@ -66,6 +70,7 @@ pub async fn take_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Due>, E
             ca_not_after: row.ca_not_after,
             remaining: row.not_after.map(|end| end - row.now),
             now: row.now,
+            at_work: row.at_work,
         })
         .collect())
 }

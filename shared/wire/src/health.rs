@@ -33,7 +33,7 @@ pub struct Check {
 
 /// `GET /api/v1/version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VersionInfo {
+pub struct Build {
     /// Version of the build that answers.
     pub version: String,
     /// Newest migration of the database.

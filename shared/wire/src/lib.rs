@@ -25,7 +25,7 @@ pub use certificate::{
 pub use certmill_domain::waiting::{WaitingOn, Who};
 pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
 pub use filter::{CertificateFilter, DEFAULT_LIMIT, JobFilter, MAX_LIMIT, Paging};
-pub use health::{Check, HealthView, ReadyView, VersionInfo};
+pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;
 pub use job::JobView;
 pub use page::Page;

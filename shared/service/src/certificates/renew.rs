@@ -9,6 +9,7 @@ use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::order::issue_key;
 use certmill_queue::control;
 use certmill_queue::enqueue::{Enqueued, NewJob, enqueue};
+use certmill_queue::lock_live;
 use certmill_store::audit::NewAudit;
 use certmill_store::{audit, certificate, clock, issuer, order, profile};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,10 @@ pub async fn renew(
             replayed: true,
         });
     }
+    let seen = certificate::by_id(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
+    lock_live(&mut tx, &issue_key(id, seen.generation + 1)).await?;
     let row = certificate::lock(&mut tx, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;

@@ -1,6 +1,8 @@
 -- Issuers are visited by LATERAL, each up to its own backlog, so that the rows of a dead issuer do
 -- not stand at the head for everybody. id = ANY(ARRAY(..)) is evaluated once and keeps the primary
 -- key's plan under a generic plan; a joined CTE would be scanned.
+-- at_work: whoever finishes a job locks the job and then its certificate. A sweep holds the
+-- certificate, so it must not wait for that job's key; such rows are only armed anew.
 UPDATE certificate c
 SET sweep_at = clock_timestamp()
     + greatest(interval '10 s',
@@ -22,4 +24,7 @@ WHERE c.id = ANY (ARRAY(
         ) d))
   AND p.id = c.profile_id AND i.id = c.issuer_id
 RETURNING c.id, c.team_id, c.generation, c.issuer_id, i.lane, p.lifetime_s,
-          k.not_after AS ca_not_after, c.not_after, clock_timestamp() AS now
+          k.not_after AS ca_not_after, c.not_after, clock_timestamp() AS now,
+          EXISTS (SELECT 1 FROM job j
+                  WHERE j.unique_key = convert_to('issue:', 'UTF8') || uuid_send(c.id) || int4send(c.generation + 1))
+              AS at_work

@@ -6,9 +6,9 @@ use certmill_settings::Secret;
 
 use super::{Client, Error};
 use crate::{
-    Accepted, ActionRequest, BulkAnswer, BulkCertificateRequest, CertificateFilter,
+    Accepted, ActionRequest, Build, BulkAnswer, BulkCertificateRequest, CertificateFilter,
     CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView, JobFilter, JobView,
-    Page, Paging, ProfileRequest, ProfileView, ReadyView, VersionInfo, VersionList,
+    Page, Paging, ProfileRequest, ProfileView, ReadyView, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -126,7 +126,7 @@ impl Client {
     }
 
     /// `GET /api/v1/version`
-    pub async fn version(&self) -> Answer<VersionInfo> {
+    pub async fn version(&self) -> Answer<Build> {
         self.json(self.get(&["api", "v1", "version"], &[])?).await
     }
 
