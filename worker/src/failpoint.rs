@@ -16,17 +16,17 @@ pub struct Failpoints {
 
 impl Failpoints {
     /// Sleeps for a share of the jobs, so that kills and pauses hit between effect and finish.
-    pub(crate) async fn before_finish(&self) {
+    ///
+    /// The sleep blocks on purpose: a handler that waits is dropped as soon as the process notices
+    /// that its lease is lost, and would hardly ever get as far as the fence.
+    pub(crate) fn before_finish(&self) {
         if !cfg!(debug_assertions) || self.finish_delay_max.is_zero() {
             return;
         }
-        let pause = {
-            let mut rng = rand::rng();
-            (rng.random::<f64>() < self.finish_delay_share)
-                .then(|| self.finish_delay_max.mul_f64(rng.random::<f64>()))
-        };
-        if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
+        let mut rng = rand::rng();
+        if rng.random::<f64>() < self.finish_delay_share {
+            let pause = self.finish_delay_max.mul_f64(rng.random::<f64>());
+            tokio::task::block_in_place(|| std::thread::sleep(pause));
         }
     }
 }

@@ -113,14 +113,14 @@ mod tests {
             };
             assert_eq!(Some(failed.permanent), permanent, "{fault:?}");
         }
-        let wait = Fault::wait("processing", "not yet", None);
+        let wait = Fault::wait("processing", "not yet", Duration::from_secs(5));
         assert!(matches!(decided(&wait, 1), Outcome::Snooze { .. }));
     }
 
     #[test]
     fn retry_after_is_followed_within_bounds() {
         for (asked_s, followed_s) in [(0, 1), (30, 30), (1_000_000, 86_400)] {
-            let fault = Fault::wait("rate_limited", "later", Some(Duration::from_secs(asked_s)));
+            let fault = Fault::wait("rate_limited", "later", Duration::from_secs(asked_s));
             let Outcome::Snooze { after, .. } = decided(&fault, 1) else {
                 panic!()
             };

@@ -1,7 +1,8 @@
 //! Looks for processes whose lease has run out and hands their jobs out again.
 
 use certmill_pg::Pool;
-use certmill_queue::{Error, ProcessId, rescue};
+use certmill_queue::{ProcessId, rescue::mark_dead};
+use certmill_service::{Error, jobs};
 use certmill_tasks::{JitterPercent, JitteredTicker, Shutdown};
 use std::time::Duration;
 
@@ -20,12 +21,16 @@ pub(crate) async fn run(pool: Pool, me: ProcessId, period: Duration, shutdown: S
 }
 
 async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
-    let mut conn = pool.acquire().await?;
-    for dead in rescue::mark_dead(&mut conn, me).await? {
+    let mut conn = pool
+        .acquire()
+        .await
+        .map_err(|why| Error::Store(why.into()))?;
+    for dead in mark_dead(&mut conn, me).await? {
         tracing::warn!(event = "process_declared_dead", process = dead.0);
     }
+    drop(conn);
     loop {
-        let rescued = rescue::rescue(&mut conn, me, STEP_MAX).await?;
+        let rescued = jobs::rescue(pool, me, STEP_MAX).await?;
         if rescued.total() == 0 {
             return Ok(());
         }

@@ -3,10 +3,9 @@
 use crate::failpoint::Failpoints;
 use crate::kinds::Tools;
 use crate::outcome::{Failed, Outcome};
-use certmill_queue::finish::snooze;
 use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Until, Verdict};
 use certmill_service::Error;
-use certmill_service::effects::settle_failure;
+use certmill_service::effects::{settle_failure, settle_snooze};
 use certmill_service::issuing::Fault;
 use certmill_tasks::{Backoff, backoff};
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub(crate) async fn settle(
     let id = job.lease.job_id;
     match outcome {
         Outcome::Complete { effect, result } => {
-            failpoints.before_finish().await;
+            failpoints.before_finish();
             complete(finisher, job, effect, result).await;
         }
         Outcome::Snooze { after, code } => {
@@ -68,12 +67,7 @@ async fn snooze_once(
     after: Duration,
     code: &str,
 ) -> Result<(), Error> {
-    let mut conn = tools
-        .pool
-        .acquire()
-        .await
-        .map_err(|why| Error::Store(why.into()))?;
-    snooze(&mut conn, &job.lease, Until::After(after), code).await?;
+    settle_snooze(&tools.pool, job, Until::After(after), code).await?;
     Ok(())
 }
 

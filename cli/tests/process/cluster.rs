@@ -21,6 +21,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::AssertSqlSafe;
 
 use crate::child::{self, Child};
+use crate::progress::say;
 
 /// Name and role of every process.
 pub const MEMBERS: [(&str, &str); 5] = [
@@ -34,7 +35,9 @@ pub const MEMBERS: [(&str, &str); 5] = [
 /// How long a process may take to be ready; the api needs a worker for its own certificate.
 const READY_WITHIN: Duration = Duration::from_secs(40);
 
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
+    // So few that both workers get a share of a bulk request.
+    ("worker.concurrency", "8"),
     ("process.lease_ms", "5000"),
     ("process.beat_ms", "1200"),
     ("process.rescue_ms", "1000"),
@@ -244,7 +247,16 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.members.clear();
         if std::thread::panicking() {
-            println!("logs are kept in {}", self.folder.display());
+            // Under its first name the next run would sweep it away.
+            let name = self
+                .folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy();
+            let kept = name.replace("certmill-test-", "certmill-failed-");
+            let kept = self.folder.with_file_name(kept);
+            fs::rename(&self.folder, &kept).ok();
+            say(format_args!("logs are kept in {}", kept.display()));
         } else {
             fs::remove_dir_all(&self.folder).ok();
         }

@@ -89,7 +89,7 @@ impl<'a> Faults<'a> {
 
     /// Pauses a worker while it has several jobs, and lets it go on.
     pub async fn pause_worker(&mut self, name: &'static str) {
-        self.wait_until_busy(name, 8).await;
+        self.wait_until_busy(name, 4).await;
         self.harm(Whom::Worker(name), Harm::Pause).await;
         self.heal().await;
     }

@@ -68,6 +68,7 @@ pub async fn root_pem(pool: &Pool) -> Result<String, Error> {
 
 async fn seed_once(owner: &Pool, ca_keys: &Keyring, app_keys: &Keyring) -> Result<(), Error> {
     let mut tx = begin(owner).await?;
+    kek::lock(&mut tx).await?;
     register(&mut tx, "ca", &ca_keys.current().id().to_string()).await?;
     register(&mut tx, "app", &app_keys.current().id().to_string()).await?;
     if ca_key::by_name(&mut tx, ROOT).await?.is_some() {

@@ -168,33 +168,43 @@ pub async fn settle_failure(
     let team = job.team_id;
     let mut tx = begin(pool).await?;
     let outcome = fail(&mut tx, &job.lease, failure).await?;
-    // Unreadable arguments name no order: the job's own end is all there is to write.
-    let Ok(args) = serde_json::from_value::<IssueArgs>(job.args.clone()) else {
-        commit(tx).await?;
-        return Ok(outcome);
-    };
     match outcome {
         FailOutcome::Retry { .. } => {}
-        FailOutcome::Discarded => end_order(&mut tx, team, args, OrderState::Failed, fault).await?,
-        FailOutcome::Cancelled => {
-            end_order(&mut tx, team, args, OrderState::Abandoned, &cancelled()).await?;
+        FailOutcome::Discarded => {
+            // Unreadable arguments name no order: the job's own end is all there is to write.
+            if let Ok(args) = serde_json::from_value::<IssueArgs>(job.args.clone()) {
+                end_order(&mut tx, team, args, OrderState::Failed, fault).await?;
+            }
         }
+        FailOutcome::Cancelled => abandon(&mut tx, team, &job.args).await?,
     }
     commit(tx).await?;
     Ok(outcome)
 }
 
 /// The fault of an order that a person cancelled.
-pub(crate) fn cancelled() -> Fault {
+fn cancelled() -> Fault {
     Fault {
         code: "cancelled".into(),
         detail: "cancelled by a person; `certmill certs renew` starts anew".into(),
     }
 }
 
+/// Ends the order of a cancelled job; arguments that cannot be read name no order.
+pub(crate) async fn abandon(
+    tx: &mut Tx<'_>,
+    team: TeamId,
+    args: &serde_json::Value,
+) -> Result<(), Error> {
+    match serde_json::from_value::<IssueArgs>(args.clone()) {
+        Ok(args) => end_order(tx, team, args, OrderState::Abandoned, &cancelled()).await,
+        Err(_) => Ok(()),
+    }
+}
+
 /// Ends the live order of a generation and notes it at the certificate. A first order that was
 /// cancelled rests until a person asks again; everything else is looked at by a later sweep.
-pub(crate) async fn end_order(
+async fn end_order(
     tx: &mut Tx<'_>,
     team: TeamId,
     args: IssueArgs,

@@ -1,16 +1,18 @@
 //! What users do with jobs: look, cancel, retry.
 
 use crate::effects::issue::{IssueArgs, KIND as ISSUE};
-use crate::issuing::{cancelled, end_order};
+use crate::issuing::abandon;
 use crate::{Caller, Context, Error};
 use certmill_domain::ids::JobId;
 use certmill_domain::job::JobState;
-use certmill_domain::order::OrderState;
 use certmill_domain::waiting::{self, WaitingOn};
-use certmill_pg::Tx;
+use certmill_pg::{Pool, Tx};
+use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
 use certmill_queue::read::{self, JobFilter, JobRow};
+use certmill_queue::rescue::Rescued;
 use certmill_store::audit::{self, NewAudit};
+use certmill_store::certificate;
 
 /// Why a job is not done, or `None` when it is.
 #[must_use]
@@ -98,15 +100,27 @@ pub async fn cancel(context: &Context, caller: &Caller, id: JobId) -> Result<Job
 }
 
 async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
-    if job.kind != ISSUE {
-        return Ok(());
+    if job.kind == ISSUE {
+        abandon(tx, job.team_id, &job.args).await?;
     }
-    match serde_json::from_value::<IssueArgs>(job.args.clone()) {
-        Ok(args) => end_order(tx, job.team_id, args, OrderState::Abandoned, &cancelled()).await,
-        Err(why) => Err(Error::Store(certmill_store::Error::Corrupt(
-            why.to_string(),
-        ))),
+    Ok(())
+}
+
+/// Hands out again what dead processes and hung handlers held, at most `limit` jobs. Those that
+/// were to be cancelled end, and so do their orders, in the same transaction.
+///
+/// # Errors
+/// Failures of the database.
+pub async fn rescue(pool: &Pool, me: ProcessId, limit: i32) -> Result<Rescued, Error> {
+    let mut tx = crate::context::begin(pool).await?;
+    let rescued = certmill_queue::rescue::rescue(&mut tx, me, limit).await?;
+    for id in &rescued.cancelled {
+        if let Some(job) = read::by_id(&mut tx, *id).await? {
+            abandon_order(&mut tx, &job).await?;
+        }
     }
+    crate::context::commit(tx).await?;
+    Ok(rescued)
 }
 
 /// Makes a waiting job due now, or enqueues an ended one anew. The answer is the live job.
@@ -115,13 +129,20 @@ async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
 /// [`Error::NotFound`]; [`Error::Conflict`] where it runs or has completed.
 pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
-    visible(&mut tx, caller, id).await?;
+    let job = visible(&mut tx, caller, id).await?;
     let conflict = |code, detail: &str| {
         Err(Error::Conflict {
             code,
             detail: detail.to_owned(),
         })
     };
+    // Before the job is touched, as a renewal by hand does: two people never wait in a circle.
+    if let (ISSUE, Ok(args)) = (
+        job.kind.as_str(),
+        serde_json::from_value::<IssueArgs>(job.args),
+    ) {
+        certificate::arm(&mut tx, args.certificate_id).await?;
+    }
     let live = match control::retry(&mut tx, id).await? {
         RetryOutcome::Due(live) | RetryOutcome::New(live) | RetryOutcome::Present(live) => live,
         RetryOutcome::Running => return conflict("job_running", "a worker has the job just now"),

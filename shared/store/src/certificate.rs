@@ -382,3 +382,19 @@ pub async fn mark_failed(
     .await?;
     Ok(())
 }
+
+/// Lets sweeps look again at a certificate that rested, in ten minutes: whether the job that a
+/// person asked for was lost. One that is armed already stays as it is.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn arm(conn: &mut PgConnection, id: CertificateId) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE certificate SET sweep_at = clock_timestamp() + interval '10 minutes'
+         WHERE id = $1 AND sweep_at IS NULL",
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

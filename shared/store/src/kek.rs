@@ -16,6 +16,18 @@ pub async fn register(conn: &mut PgConnection, id: &str, purpose: &str) -> Resul
     Ok(())
 }
 
+/// Lets one transaction at a time decide which ids this database knows; readers are not held up.
+/// Without it two makers with different key files would both find none and both register theirs.
+///
+/// # Errors
+/// [`Error::Unavailable`]; only the owner may.
+pub async fn lock(conn: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query("LOCK TABLE kek IN SHARE ROW EXCLUSIVE MODE")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The ids known for a purpose, oldest first.
 ///
 /// # Errors

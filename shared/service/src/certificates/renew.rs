@@ -77,6 +77,8 @@ pub async fn renew(
     if let Enqueued::Present(live) = enqueued {
         control::retry(&mut tx, live).await?;
     }
+    // After a cancel it rests: a job that is lost now must be found by a sweep again.
+    certificate::arm(&mut tx, id).await?;
     let already_running = !enqueued.is_new();
     let value = Renewal {
         certificate: id,

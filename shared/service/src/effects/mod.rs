@@ -11,8 +11,10 @@ use crate::Error;
 use crate::context::{begin, commit};
 use crate::issuing::{self, Fault};
 use certmill_pg::{Pool, Tx};
-use certmill_queue::finish::fail;
-use certmill_queue::{BoxError, ClaimedJob, Effects, FailOutcome, Failure, Finished};
+use certmill_queue::finish::{fail, snooze};
+use certmill_queue::{
+    BoxError, ClaimedJob, Effects, FailOutcome, Failure, Finished, SnoozeOutcome, Until,
+};
 use std::collections::BTreeMap;
 
 /// The registry of kinds, as the finisher calls it.
@@ -78,4 +80,24 @@ pub async fn settle_failure(
             Ok(outcome)
         }
     }
+}
+
+/// Puts a job aside under its fence. One that was to be cancelled ends instead, and the kind's rows
+/// say so in the same transaction.
+///
+/// # Errors
+/// [`Error::LeaseLost`]: nothing was written.
+pub async fn settle_snooze(
+    pool: &Pool,
+    job: &ClaimedJob,
+    until: Until,
+    waiting_code: &str,
+) -> Result<SnoozeOutcome, Error> {
+    let mut tx = begin(pool).await?;
+    let outcome = snooze(&mut tx, &job.lease, until, waiting_code).await?;
+    if outcome == SnoozeOutcome::Cancelled && job.kind == issue::KIND {
+        issuing::abandon(&mut tx, job.team_id, &job.args).await?;
+    }
+    commit(tx).await?;
+    Ok(outcome)
 }

@@ -3,6 +3,8 @@
 -- key's plan under a generic plan; a joined CTE would be scanned.
 -- at_work: whoever finishes a job locks the job and then its certificate. A sweep holds the
 -- certificate, so it must not wait for that job's key; such rows are only armed anew.
+-- The backlog is counted in the order of its index: without it the planner expects the limit to be
+-- met early and scans all jobs, which for an issuer with an empty lane is the whole table.
 UPDATE certificate c
 SET sweep_at = clock_timestamp()
     + greatest(interval '10 s',
@@ -13,7 +15,8 @@ WHERE c.id = ANY (ARRAY(
         FROM issuer s
         CROSS JOIN LATERAL (
             SELECT s.backlog_max - count(*) AS room
-            FROM (SELECT 1 FROM job j WHERE j.queue = s.lane AND j.state = 0 LIMIT s.backlog_max) waiting
+            FROM (SELECT 1 FROM job j WHERE j.queue = s.lane AND j.state = 0
+                  ORDER BY j.priority, j.run_at, j.id LIMIT s.backlog_max) waiting
         ) b
         CROSS JOIN LATERAL (
             SELECT e.id FROM certificate e

@@ -1,0 +1,18 @@
+//! The service on a real Postgres: what users and workers want, one transaction each.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the tables themselves"
+)]
+
+mod bootstrap;
+mod effects;
+mod issuing;
+mod jobs;
+mod keys;
+mod profiles;
+mod renew;
+mod request;
+mod rig;
+mod sweep;
+mod waiting;

@@ -1,0 +1,16 @@
+//! Every statement of the store on a real Postgres.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the tables themselves"
+)]
+
+mod certificates;
+mod explain;
+mod grants;
+mod idempotency;
+mod orders;
+mod rig;
+mod sweep;
+mod tables;
+mod versions;

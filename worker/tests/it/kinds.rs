@@ -1,0 +1,112 @@
+//! Kinds: sweeps enqueue, poison ends alone, what is unknown waits.
+
+use certmill_domain::job::JobState;
+use certmill_domain::schedule::{LANE, PARTITION_CARE, RENEWAL_SWEEP};
+use certmill_queue::{NewJob, TeamId};
+use certmill_service::bootstrap::LOCAL_LANE;
+use serde_json::json;
+
+use crate::rig::*;
+
+fn job(lane: &str, kind: &str, args: serde_json::Value) -> NewJob {
+    NewJob::new(TeamId(1), lane, kind, args)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_kind_is_put_aside_without_using_up_an_attempt() {
+    let rig = rig().await;
+    let worker = rig.worker("a", true).await;
+
+    let id = rig
+        .add_jobs(&[job(LANE, "from_the_future", json!({}))])
+        .await[0];
+    let row = rig.until_job(id, |row| row.waiting_code.is_some()).await;
+    worker.stop().await;
+
+    assert_eq!((row.state, row.attempt), (JobState::Scheduled, 0));
+    assert_eq!(row.waiting_code.as_deref(), Some("unknown_kind"));
+    assert_eq!(rig.count("job_attempt").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_arguments_end_alone() {
+    let rig = rig().await;
+    let nothing = json!({ "certificate_id": "cert_00000000000000000000000000", "generation": 1 });
+    let poison = [
+        job(LOCAL_LANE, "issue", json!({ "odd": 1 })),
+        job(LOCAL_LANE, "issue", json!("text")),
+        job(LOCAL_LANE, "issue", nothing),
+    ];
+    let names: Vec<String> = (0..5).map(|n| format!("n{n}.example.com")).collect();
+    let ends = rig.add_jobs(&poison).await;
+    rig.request_all(&names).await;
+    let worker = rig.worker("a", true).await;
+
+    until(|| async { rig.count("certificate WHERE status = 'issued'").await == 5 }).await;
+    for id in ends {
+        let row = rig.until_job(id, |row| row.state.is_final()).await;
+        assert_eq!((row.state, row.attempt), (JobState::Discarded, 1));
+        assert!(row.error.unwrap()["detail"].is_string());
+    }
+    worker.stop().await;
+    assert_eq!(
+        rig.count("job_history WHERE outcome = 2 AND attempt = 1")
+            .await,
+        5,
+        "neighbours"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_csr_that_the_profile_no_longer_admits_is_refused_before_signing() {
+    let rig = rig().await;
+    let id = rig.request("shop.example.com").await;
+    rig.run("UPDATE profile SET allowed_names = '{other.example.com}'")
+        .await;
+    let worker = rig.worker("a", true).await;
+
+    until(|| async { rig.show(id).await.certificate.fault.is_some() }).await;
+    worker.stop().await;
+
+    let seen = rig.show(id).await;
+    assert_eq!(seen.certificate.fault.unwrap().0, "name_not_allowed");
+    assert_eq!(
+        seen.waiting_on.unwrap().code,
+        certmill_domain::waiting::REFUSED
+    );
+    assert_eq!(rig.count("version").await, 0);
+    assert_eq!(rig.count("cert_order WHERE state = 'failed'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_renews_what_is_due() {
+    let rig = rig().await;
+    let id = rig.request("shop.example.com").await;
+    let worker = rig.worker("a", true).await;
+    rig.until_issued(id, 1).await;
+    rig.run("UPDATE certificate SET renew_at = now(), sweep_at = now()")
+        .await;
+
+    let sweep = rig.add_jobs(&[job(LANE, RENEWAL_SWEEP, json!({}))]).await[0];
+    rig.until_issued(id, 2).await;
+
+    let row = rig.until_job(sweep, |row| row.state.is_final()).await;
+    worker.stop().await;
+    assert_eq!(row.result.unwrap(), json!({ "taken": 1, "enqueued": 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partition_care_makes_days_and_forgets_keys() {
+    let rig = rig().await;
+    rig.run(
+        "INSERT INTO idempotency_key (principal, route, key, body_sha256, response, created_at) \
+         VALUES ('p', 'r', 'k', '', '{}', now() - interval '2 days')",
+    )
+    .await;
+    let worker = rig.worker("a", false).await;
+    let id = rig.add_jobs(&[job(LANE, PARTITION_CARE, json!({}))]).await[0];
+    let row = rig.until_job(id, |row| row.state.is_final()).await;
+    worker.stop().await;
+    assert_eq!(row.state, JobState::Completed);
+    assert_eq!(row.result.unwrap()["idempotency_keys"], 1);
+}

@@ -1,0 +1,11 @@
+//! Workers in this process on a real Postgres, with the local CA: from a request to a chain.
+#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the tables themselves and ask openssl"
+)]
+
+mod issue;
+mod kinds;
+mod openssl;
+mod rig;
