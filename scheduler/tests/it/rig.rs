@@ -1,6 +1,6 @@
 //! What the tests of the scheduler share: a seeded database and schedulers on it.
 
-use std::future::Future;
+pub use certmill_testkit::{PATIENCE, until};
 use std::time::Duration;
 
 use certmill_crypto::seal::{Kek, Keyring};
@@ -12,8 +12,6 @@ use certmill_testkit::TestDb;
 
 /// Long, so that a hand-over that waits for its end is told from one that does not.
 pub const LEADER_LEASE: Duration = Duration::from_secs(6);
-/// No wait of a test is longer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn seeded() -> TestDb {
     let db = TestDb::new().await;
@@ -75,18 +73,6 @@ impl Scheduler {
         })
         .await;
     }
-}
-
-/// Waits until the condition holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let checked = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("the condition came true in time");
 }
 
 pub async fn count(db: &TestDb, from: &str) -> i64 {

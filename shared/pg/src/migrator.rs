@@ -178,6 +178,8 @@ pub async fn migrate(
     let options = migrator_options(owner_pool);
     let mut holder = options.connect().await.map_err(Error::from)?;
     server::require_writable(server::inspect(&mut holder).await?)?;
+    // A migration may take longer than any transaction of ours, and the lock must outlast it.
+    lift_transaction_limit(&mut holder).await?;
     let mut lock = holder.begin().await?;
     progress("waiting for other migrators of this database");
     // Transaction-level, on a connection of its own: it ends with the transaction, whatever

@@ -32,6 +32,12 @@ impl Error {
         matches!(self, Self::LeaseLost)
     }
 
+    /// Whether Postgres broke a deadlock by rolling this transaction back (SQLSTATE 40P01).
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Database(error) if error.sqlstate() == Some("40P01"))
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {

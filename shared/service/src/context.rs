@@ -7,6 +7,10 @@ use certmill_queue::Hinter;
 use std::sync::Arc;
 use time::Duration;
 
+/// How often an intention is tried when Postgres breaks a deadlock with it. Locks are taken in one
+/// order (job, certificate, order); where a row is only about to be inserted, two can still meet.
+pub(crate) const ATTEMPTS_MAX: usize = 5;
+
 /// Rules that come from this process's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {

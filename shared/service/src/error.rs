@@ -68,6 +68,18 @@ pub enum Error {
     Coordination(#[from] certmill_coordination::Error),
 }
 
+impl Error {
+    /// Whether Postgres broke a deadlock by rolling the transaction back: nothing was written.
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_deadlock(),
+            Self::Queue(error) => error.is_deadlock(),
+            _ => false,
+        }
+    }
+}
+
 impl From<certmill_store::Error> for Error {
     fn from(error: certmill_store::Error) -> Self {
         Self::Store(error)

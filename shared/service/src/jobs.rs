@@ -1,5 +1,6 @@
 //! What users do with jobs: look, cancel, retry.
 
+use crate::context::ATTEMPTS_MAX;
 use crate::effects::issue::{IssueArgs, KIND as ISSUE};
 use crate::issuing::abandon;
 use crate::{Caller, Context, Error};
@@ -80,6 +81,16 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where it has ended already.
 pub async fn cancel(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    for _ in 1..ATTEMPTS_MAX {
+        match cancel_once(context, caller, id).await {
+            Err(error) if error.is_deadlock() => {}
+            ended => return ended,
+        }
+    }
+    cancel_once(context, caller, id).await
+}
+
+async fn cancel_once(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     let job = visible(&mut tx, caller, id).await?;
     match control::cancel(&mut tx, id).await? {
@@ -128,6 +139,16 @@ pub async fn rescue(pool: &Pool, me: ProcessId, limit: i32) -> Result<Rescued, E
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where it runs or has completed.
 pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    for _ in 1..ATTEMPTS_MAX {
+        match retry_once(context, caller, id).await {
+            Err(error) if error.is_deadlock() => {}
+            ended => return ended,
+        }
+    }
+    retry_once(context, caller, id).await
+}
+
+async fn retry_once(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     let job = visible(&mut tx, caller, id).await?;
     let conflict = |code, detail: &str| {
@@ -136,13 +157,6 @@ pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
             detail: detail.to_owned(),
         })
     };
-    // Before the job is touched, as a renewal by hand does: two people never wait in a circle.
-    if let (ISSUE, Ok(args)) = (
-        job.kind.as_str(),
-        serde_json::from_value::<IssueArgs>(job.args),
-    ) {
-        certificate::arm(&mut tx, args.certificate_id).await?;
-    }
     let live = match control::retry(&mut tx, id).await? {
         RetryOutcome::Due(live) | RetryOutcome::New(live) | RetryOutcome::Present(live) => live,
         RetryOutcome::Running => return conflict("job_running", "a worker has the job just now"),
@@ -151,6 +165,12 @@ pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
         }
         RetryOutcome::NotFound => return Err(Error::NotFound("job")),
     };
+    if let (ISSUE, Ok(args)) = (
+        job.kind.as_str(),
+        serde_json::from_value::<IssueArgs>(job.args),
+    ) {
+        certificate::arm(&mut tx, args.certificate_id).await?;
+    }
     audited(&mut tx, caller, "job.retry", id).await?;
     let after = visible(&mut tx, caller, live).await?;
     crate::context::commit(tx).await?;

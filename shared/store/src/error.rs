@@ -18,6 +18,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether Postgres broke a deadlock by rolling this transaction back (SQLSTATE 40P01).
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref() == Some("40P01"))
+    }
+
     /// Whether the named constraint refused the write.
     #[must_use]
     pub fn is_conflict_on(&self, constraint: &str) -> bool {

@@ -6,6 +6,8 @@ mod database;
 mod leftovers;
 mod reaper;
 mod server;
+mod waiting;
 
 pub use database::TestDb;
 pub use server::{cache_dir, start_server};
+pub use waiting::{PATIENCE, backend_pid, until, until_blocked};

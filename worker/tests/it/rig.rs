@@ -1,6 +1,6 @@
 //! What the tests of the worker share: a seeded database, workers, requests.
 
-use std::future::Future;
+pub use certmill_testkit::{PATIENCE, until};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +19,6 @@ use certmill_store::order;
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 use certmill_worker::{Failpoints, Options};
-
-/// No wait of a test is longer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Rig {
     pub db: TestDb,
@@ -195,16 +192,4 @@ impl Rig {
             .await
             .unwrap();
     }
-}
-
-/// Waits until the condition holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let checked = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("the condition came true in time");
 }

@@ -1,14 +1,12 @@
 //! What the tests of coordination share.
 
-use std::future::Future;
+pub use certmill_testkit::{PATIENCE, until};
 use std::time::Duration;
 
 use certmill_coordination::{Candidate, Schedule, Term, leader, schedule};
 use certmill_testkit::TestDb;
 use serde_json::json;
 use uuid::Uuid;
-
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn candidate(label: &str, lease: Duration) -> Candidate {
     Candidate {
@@ -72,18 +70,6 @@ pub async fn end_jobs(db: &TestDb) {
 
 pub async fn count(db: &TestDb, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(db.app()).await.unwrap()
-}
-
-/// Waits until the condition holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let checked = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("the condition came true in time");
 }
 
 /// Waits until some session waits for a lock.

@@ -3,7 +3,6 @@
 //! The control runs the same steps on a pool without the release hook and must see the fault, or
 //! the test proves nothing.
 
-use std::future::Future;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What the tests of the queue share: a database with a lane and short ways to say things.
 
-use std::future::Future;
+pub use certmill_testkit::{PATIENCE, backend_pid as pid, until, until_blocked};
 use std::time::Duration;
 
 use certmill_queue::process::{self, NewProcess};
@@ -15,8 +15,6 @@ use sqlx::postgres::PgConnectOptions;
 
 pub const LANE: &str = "work";
 pub const DEADLINE: Duration = Duration::from_secs(60);
-/// No wait of a test is longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub async fn db() -> TestDb {
     let db = TestDb::new().await;
@@ -114,35 +112,4 @@ pub async fn make_due(db: &TestDb) {
         .execute(db.app())
         .await
         .unwrap();
-}
-
-pub async fn pid(conn: &mut PgConnection) -> i32 {
-    sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(conn)
-        .await
-        .unwrap()
-}
-
-/// Waits until that session waits for a lock.
-pub async fn until_blocked(db: &TestDb, pid: i32) {
-    until(|| async move {
-        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1)) > 0")
-            .bind(pid)
-            .fetch_one(db.app())
-            .await
-            .unwrap()
-    })
-    .await;
-}
-
-/// Waits until the condition holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let checked = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("the condition came true in time");
 }

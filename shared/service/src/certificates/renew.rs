@@ -1,5 +1,6 @@
 //! A certificate is renewed by hand: under the same key as a sweep would, so never twice.
 
+use crate::context::ATTEMPTS_MAX;
 use crate::effects::issue::{IssueArgs, KIND};
 use crate::error::or_not_found;
 use crate::idempotency::{self, Answer, Idempotency};
@@ -9,8 +10,10 @@ use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::order::issue_key;
 use certmill_queue::control;
 use certmill_queue::enqueue::{Enqueued, NewJob, enqueue};
-use certmill_queue::lock_live;
+use certmill_queue::{live_by_keys, lock_live};
 use certmill_store::audit::NewAudit;
+use certmill_store::certificate::Certificate;
+use certmill_store::issuer::Issuer;
 use certmill_store::{audit, certificate, clock, issuer, order, profile};
 use serde::{Deserialize, Serialize};
 
@@ -37,20 +40,49 @@ pub async fn renew(
     id: CertificateId,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Renewal>, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt(context, caller, id, idempotency).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => {}
+            Err(error) if error.is_deadlock() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Conflict {
+        code: "certificate_busy",
+        detail: "others renew this certificate at this moment; look at it before trying again"
+            .into(),
+    })
+}
+
+/// One try; `None` if another one's job or version came in between. The job is locked before the
+/// certificate, as finishing does; a job that came after the look must not be waited for with the
+/// certificate held.
+async fn attempt(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+    idempotency: Option<&Idempotency>,
+) -> Result<Option<Answer<Renewal>>, Error> {
     let mut tx = context.begin().await?;
     if let Some(value) = idempotency::replay(&mut tx, caller, idempotency).await? {
-        return Ok(Answer {
+        return Ok(Some(Answer {
             value,
             replayed: true,
-        });
+        }));
     }
     let seen = certificate::by_id(&mut tx, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
-    lock_live(&mut tx, &issue_key(id, seen.generation + 1)).await?;
+    let key = issue_key(id, seen.generation + 1);
+    let held = lock_live(&mut tx, &key).await?;
     let row = certificate::lock(&mut tx, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
+    let came = held.is_none() && !live_by_keys(&mut tx, &[key]).await?.is_empty();
+    if came || row.generation != seen.generation {
+        return Ok(None);
+    }
     let generation = row.generation + 1;
     let profile = profile::by_id(&mut tx, row.profile_id).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
@@ -65,14 +97,7 @@ pub async fn renew(
         now,
     )?;
     order::plan_all(&mut tx, &[planned]).await?;
-    let args = IssueArgs {
-        certificate_id: id,
-        generation,
-    };
-    let mut job = NewJob::new(row.team_id, issuer.lane.as_str(), KIND, args.to_value());
-    job.unique_key = Some(issue_key(id, generation));
-    job.object = Some(id.to_string());
-    job.trace_id.clone_from(&caller.trace_id);
+    let job = job(caller, &row, &issuer, generation);
     let enqueued = enqueue(&mut tx, &job).await?;
     if let Enqueued::Present(live) = enqueued {
         control::retry(&mut tx, live).await?;
@@ -86,23 +111,35 @@ pub async fn renew(
         job: enqueued.id(),
         already_running,
     };
-    audit::append(
-        &mut tx,
-        &[NewAudit {
-            team_id: row.team_id,
-            actor: caller.actor.clone(),
-            action: "certificate.renew",
-            object: id.to_string(),
-            request_id: caller.request_id.clone(),
-            detail: serde_json::json!({ "generation": generation }),
-        }],
-    )
-    .await?;
+    audit::append(&mut tx, &[audited(caller, &value)]).await?;
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&issuer.lane);
-    Ok(Answer {
+    Ok(Some(Answer {
         value,
         replayed: false,
-    })
+    }))
+}
+
+fn job(caller: &Caller, row: &Certificate, issuer: &Issuer, generation: i32) -> NewJob {
+    let args = IssueArgs {
+        certificate_id: row.id,
+        generation,
+    };
+    let mut job = NewJob::new(row.team_id, issuer.lane.as_str(), KIND, args.to_value());
+    job.unique_key = Some(issue_key(row.id, generation));
+    job.object = Some(row.id.to_string());
+    job.trace_id.clone_from(&caller.trace_id);
+    job
+}
+
+fn audited(caller: &Caller, renewal: &Renewal) -> NewAudit {
+    NewAudit {
+        team_id: caller.team_id,
+        actor: caller.actor.clone(),
+        action: "certificate.renew",
+        object: renewal.certificate.to_string(),
+        request_id: caller.request_id.clone(),
+        detail: serde_json::json!({ "generation": renewal.generation }),
+    }
 }

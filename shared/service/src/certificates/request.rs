@@ -159,6 +159,16 @@ impl<'a> Batch<'a> {
         if let Some(faults) = refuse(profile, &prepared, algorithm, at) {
             return Ok(Err(faults));
         }
+        if prepared.csr.is_none() && !self.context.policy.acknowledge_sealed_keys {
+            let why = "this server does not make private keys: set acknowledge_sealed_keys = true, \
+                       or use a csr profile";
+            let at = format!("{at}/profile");
+            return Ok(Err(vec![FieldFault::new(
+                at,
+                "sealed_keys_not_acknowledged",
+                why,
+            )]));
+        }
         let (profile, issuer) = (profile.clone(), issuer.clone());
         let new = self.complete(tx, prepared, &profile, &issuer).await?;
         self.admitted.push(Admitted {
@@ -214,12 +224,6 @@ impl<'a> Batch<'a> {
 
     fn seal_new_key(&self, new: &mut NewCertificate, profile: &Profile) -> Result<(), Error> {
         let crypto = |why: &dyn std::fmt::Display| Error::Crypto(why.to_string());
-        if !self.context.policy.acknowledge_sealed_keys {
-            return Err(Error::Misconfigured(
-                "this server does not make private keys: set acknowledge_sealed_keys = true, or use a csr profile"
-                    .into(),
-            ));
-        }
         let keyring = self.context.app_keys.as_ref().ok_or_else(|| {
             Error::Misconfigured(
                 "this server has no app.kek, so it cannot seal a private key".into(),

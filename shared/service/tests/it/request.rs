@@ -233,18 +233,19 @@ async fn server_made_keys_need_the_operators_acknowledgement_and_a_key_file() {
         app_keys: None,
         ..rig.context.clone()
     };
-    for (context, word) in [
-        (unacknowledged, "acknowledge_sealed_keys"),
-        (keyless, "app.kek"),
-    ] {
-        let bare = Ask {
-            csr_pem: None,
-            ..under("sealed", ask("s.example.com"))
-        };
-        let answer = certificates::request(&context, &caller(), vec![bare], pointer, None).await;
-        let words = answer.unwrap_err().to_string();
-        assert!(words.contains(word), "{words}");
-    }
+    let bare = || Ask {
+        csr_pem: None,
+        ..under("sealed", ask("s.example.com"))
+    };
+    let asked = vec![bare()];
+    let answer = certificates::request(&unacknowledged, &caller(), asked, pointer, None).await;
+    let [ItemOutcome::Refused { faults }] = &answer.unwrap().value[..] else {
+        panic!("not refused");
+    };
+    assert_eq!(faults[0].code, "sealed_keys_not_acknowledged");
+    let answer = certificates::request(&keyless, &caller(), vec![bare()], pointer, None).await;
+    let words = answer.unwrap_err().to_string();
+    assert!(words.contains("app.kek"), "{words}");
     assert_eq!(count(&rig, "certificate").await, 0);
 }
 

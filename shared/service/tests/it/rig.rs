@@ -20,11 +20,9 @@ use certmill_service::effects::issue::Effect;
 use certmill_service::issuing::Fault;
 use certmill_service::{Caller, Context, Error, FieldFault, Policy, Role, certificates};
 use certmill_store::{clock, order};
-use certmill_testkit::TestDb;
+pub use certmill_testkit::PATIENCE;
+use certmill_testkit::{TestDb, until};
 use time::{Duration, OffsetDateTime};
-
-/// No wait of a test is longer.
-pub const PATIENCE: Span = Span::from_secs(20);
 
 pub struct Rig {
     pub db: TestDb,
@@ -245,12 +243,5 @@ pub async fn count(rig: &Rig, from: &str) -> i64 {
 pub async fn until_somebody_is_blocked(rig: &Rig) {
     let waiting =
         "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let checked = async {
-        while count(rig, waiting).await == 0 {
-            tokio::time::sleep(Span::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("somebody waits for a lock");
+    until(|| async { count(rig, waiting).await > 0 }).await;
 }

@@ -1,8 +1,7 @@
 //! What the tests of the store share: a database with an issuer and a profile, and short ways to
 //! say things.
 
-use std::future::Future;
-use std::time::Duration as Wait;
+pub use certmill_testkit::{PATIENCE, backend_pid as pid, until_blocked};
 
 use certmill_domain::ids::{CertificateId, IssuerId, ProfileId, TeamId};
 use certmill_domain::key::KeyAlgorithm;
@@ -16,13 +15,10 @@ use certmill_store::certificate::{Certificate, NewCertificate};
 use certmill_store::version::NewVersion;
 use certmill_store::{certificate, clock, issuer, order, profile};
 use certmill_testkit::TestDb;
-use sqlx::PgConnection;
 use sqlx::pool::PoolConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// No wait of a test is longer.
-pub const PATIENCE: Wait = Wait::from_secs(20);
 pub const TEAM: TeamId = TeamId::DEFAULT;
 /// A team that owns nothing.
 pub const STRANGERS: TeamId = TeamId(99);
@@ -169,35 +165,4 @@ pub fn new_version(order: &Order) -> NewVersion {
         leaf_der: vec![0x30, 0x01],
         chain_der: vec![vec![0x30, 0x02], vec![0x30, 0x03]],
     }
-}
-
-pub async fn pid(conn: &mut PgConnection) -> i32 {
-    sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(conn)
-        .await
-        .unwrap()
-}
-
-/// Waits until that session waits for a lock.
-pub async fn until_blocked(db: &TestDb, pid: i32) {
-    until(|| async move {
-        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1)) > 0")
-            .bind(pid)
-            .fetch_one(db.app())
-            .await
-            .unwrap()
-    })
-    .await;
-}
-
-/// Waits until the condition holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let checked = async {
-        while !condition().await {
-            tokio::time::sleep(Wait::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, checked)
-        .await
-        .expect("the condition came true in time");
 }
