@@ -5,6 +5,17 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The columns of [`CaKey`], so that each read names them all and in one place.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, parent_id, certificate_der, not_after, kek_id, key_sealed FROM ",
+            "ca_key ",
+            $rest
+        )
+    };
+}
+
 /// A stored authority.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CaKey {
@@ -60,13 +71,10 @@ pub async fn insert(conn: &mut PgConnection, key: &CaKey) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn by_name(conn: &mut PgConnection, name: &str) -> Result<Option<CaKey>, Error> {
-    Ok(sqlx::query_as(
-        "SELECT id, name, parent_id, certificate_der, not_after, kek_id, key_sealed
-         FROM ca_key WHERE name = $1",
-    )
-    .bind(name)
-    .fetch_optional(conn)
-    .await?)
+    Ok(sqlx::query_as(select!("WHERE name = $1"))
+        .bind(name)
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The authority of that id.
@@ -74,11 +82,8 @@ pub async fn by_name(conn: &mut PgConnection, name: &str) -> Result<Option<CaKey
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<CaKey, Error> {
-    Ok(sqlx::query_as(
-        "SELECT id, name, parent_id, certificate_der, not_after, kek_id, key_sealed
-         FROM ca_key WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_one(conn)
-    .await?)
+    Ok(sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id)
+        .fetch_one(conn)
+        .await?)
 }

@@ -10,6 +10,18 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The columns of [`Row`], so that each read names them all and in one place.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, ",
+            "spki_sha256, status, generation, version_id, not_after, renew_at, sweep_at, ",
+            "fault_code, fault_detail, created_at FROM certificate ",
+            $rest
+        )
+    };
+}
+
 /// A stored certificate. The sealed key is read apart, by [`sealed_key`].
 #[derive(Debug, Clone)]
 pub struct Certificate {
@@ -205,16 +217,11 @@ pub async fn by_id(
     team: TeamId,
     id: CertificateId,
 ) -> Result<Certificate, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, spki_sha256,
-                status, generation, version_id, not_after, renew_at, sweep_at, fault_code,
-                fault_detail, created_at
-         FROM certificate WHERE id = $1 AND team_id = $2",
-    )
-    .bind(id.0)
-    .bind(team.0)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE id = $1 AND team_id = $2"))
+        .bind(id.0)
+        .bind(team.0)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 
@@ -227,16 +234,11 @@ pub async fn lock(
     team: TeamId,
     id: CertificateId,
 ) -> Result<Certificate, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, spki_sha256,
-                status, generation, version_id, not_after, renew_at, sweep_at, fault_code,
-                fault_detail, created_at
-         FROM certificate WHERE id = $1 AND team_id = $2 FOR NO KEY UPDATE",
-    )
-    .bind(id.0)
-    .bind(team.0)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE id = $1 AND team_id = $2 FOR NO KEY UPDATE"))
+        .bind(id.0)
+        .bind(team.0)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 
@@ -260,16 +262,12 @@ pub async fn list(
     after: Option<CertificateId>,
     limit: i64,
 ) -> Result<Vec<Certificate>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, spki_sha256,
-                status, generation, version_id, not_after, renew_at, sweep_at, fault_code,
-                fault_detail, created_at
-         FROM certificate
-         WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2)
-           AND (cardinality($3::text[]) = 0 OR name = ANY($3))
-           AND (cardinality($4::text[]) = 0 OR status = ANY($4))
-         ORDER BY id LIMIT $5",
-    )
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2)
+               AND (cardinality($3::text[]) = 0 OR name = ANY($3))
+               AND (cardinality($4::text[]) = 0 OR status = ANY($4))
+             ORDER BY id LIMIT $5"
+    ))
     .bind(team.0)
     .bind(after.map(|id| id.0))
     .bind(&filter.names)

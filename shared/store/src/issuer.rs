@@ -6,6 +6,18 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The columns of [`Row`], so that each read names them all and in one place.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ",
+            "ca_not_after, i.lane, i.last_ok_at FROM issuer i LEFT JOIN ca_key k ON k.id = ",
+            "i.ca_key_id ",
+            $rest
+        )
+    };
+}
+
 /// A stored issuer.
 #[derive(Debug, Clone)]
 pub struct Issuer {
@@ -108,14 +120,10 @@ pub async fn insert(
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_id(conn: &mut PgConnection, id: IssuerId) -> Result<Issuer, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
-                i.lane, i.last_ok_at
-         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id WHERE i.id = $1",
-    )
-    .bind(id.0)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE i.id = $1"))
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
     Ok(row.into())
 }
 
@@ -124,15 +132,11 @@ pub async fn by_id(conn: &mut PgConnection, id: IssuerId) -> Result<Issuer, Erro
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_name(conn: &mut PgConnection, team: TeamId, name: &str) -> Result<Issuer, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
-                i.lane, i.last_ok_at
-         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id WHERE i.team_id = $1 AND i.name = $2",
-    )
-    .bind(team.0)
-    .bind(name)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE i.team_id = $1 AND i.name = $2"))
+        .bind(team.0)
+        .bind(name)
+        .fetch_one(conn)
+        .await?;
     Ok(row.into())
 }
 
@@ -146,12 +150,9 @@ pub async fn list(
     after: Option<IssuerId>,
     limit: i64,
 ) -> Result<Vec<Issuer>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT i.id, i.team_id, i.name, i.kind, i.config, i.ca_key_id, k.not_after AS ca_not_after,
-                i.lane, i.last_ok_at
-         FROM issuer i LEFT JOIN ca_key k ON k.id = i.ca_key_id
-         WHERE i.team_id = $1 AND ($2::uuid IS NULL OR i.id > $2) ORDER BY i.id LIMIT $3",
-    )
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "WHERE i.team_id = $1 AND ($2::uuid IS NULL OR i.id > $2) ORDER BY i.id LIMIT $3"
+    ))
     .bind(team.0)
     .bind(after.map(|id| id.0))
     .bind(limit)

@@ -9,6 +9,17 @@ use sqlx::PgConnection;
 use time::Duration;
 use uuid::Uuid;
 
+/// The columns of [`Row`], so that each read names them all and in one place.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, team_id, name, issuer_id, lifetime_s, key_algorithms, key_source, ",
+            "renew_fraction, renew_before_s, allowed_names FROM profile ",
+            $rest
+        )
+    };
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,
@@ -90,14 +101,10 @@ pub async fn insert(conn: &mut PgConnection, profile: &Profile) -> Result<Profil
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_id(conn: &mut PgConnection, id: ProfileId) -> Result<Profile, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT id, team_id, name, issuer_id, lifetime_s, key_algorithms, key_source,
-                renew_fraction, renew_before_s, allowed_names
-         FROM profile WHERE id = $1",
-    )
-    .bind(id.0)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 
@@ -106,15 +113,11 @@ pub async fn by_id(conn: &mut PgConnection, id: ProfileId) -> Result<Profile, Er
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_name(conn: &mut PgConnection, team: TeamId, name: &str) -> Result<Profile, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT id, team_id, name, issuer_id, lifetime_s, key_algorithms, key_source,
-                renew_fraction, renew_before_s, allowed_names
-         FROM profile WHERE team_id = $1 AND name = $2",
-    )
-    .bind(team.0)
-    .bind(name)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE team_id = $1 AND name = $2"))
+        .bind(team.0)
+        .bind(name)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 
@@ -128,11 +131,9 @@ pub async fn list(
     after: Option<ProfileId>,
     limit: i64,
 ) -> Result<Vec<Profile>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, team_id, name, issuer_id, lifetime_s, key_algorithms, key_source,
-                renew_fraction, renew_before_s, allowed_names
-         FROM profile WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
-    )
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    ))
     .bind(team.0)
     .bind(after.map(|id| id.0))
     .bind(limit)

@@ -9,6 +9,17 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The columns of [`Row`], so that each read names them all and in one place.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, generation, serial, not_before, not_after, issued_at, fingerprint, ",
+            "leaf_der, chain_der FROM version ",
+            $rest
+        )
+    };
+}
+
 /// A version to be stored.
 #[derive(Debug, Clone)]
 pub struct NewVersion {
@@ -155,13 +166,10 @@ pub async fn insert_all(
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_id(conn: &mut PgConnection, id: VersionId) -> Result<Version, Error> {
-    let row: Row = sqlx::query_as(
-        "SELECT id, generation, serial, not_before, not_after, issued_at, fingerprint, leaf_der, chain_der
-         FROM version WHERE id = $1",
-    )
-    .bind(id.0)
-    .fetch_one(conn)
-    .await?;
+    let row: Row = sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
     row.try_into()
 }
 
@@ -170,13 +178,10 @@ pub async fn by_id(conn: &mut PgConnection, id: VersionId) -> Result<Version, Er
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Corrupt`].
 pub async fn by_ids(conn: &mut PgConnection, ids: &[VersionId]) -> Result<Vec<Version>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, generation, serial, not_before, not_after, issued_at, fingerprint, leaf_der, chain_der
-         FROM version WHERE id = ANY($1)",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<Row> = sqlx::query_as(select!("WHERE id = ANY($1)"))
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
     rows.into_iter().map(Version::try_from).collect()
 }
 
@@ -191,9 +196,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Version>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, generation, serial, not_before, not_after, issued_at, fingerprint, leaf_der, chain_der
-         FROM version WHERE certificate_id = $1 AND ($2::int IS NULL OR generation < $2)
-         ORDER BY generation DESC LIMIT $3",
+        select!("WHERE certificate_id = $1 AND ($2::int IS NULL OR generation < $2) ORDER BY generation DESC LIMIT $3"),
     )
     .bind(certificate.0)
     .bind(below)
