@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use certmill_domain::waiting::WaitingOn;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -151,6 +152,13 @@ pub fn plain(text: &str) -> String {
 pub fn instant(at: OffsetDateTime) -> String {
     let utc = at.to_offset(time::UtcOffset::UTC);
     utc.format(INSTANT).unwrap_or_else(|_| utc.to_string())
+}
+
+/// What something waits for, and until when; both empty where it waits for nothing.
+pub fn waiting(on: Option<&WaitingOn>) -> (String, String) {
+    let until = on.and_then(|on| on.until).map(instant);
+    let sentence = on.map(|on| on.sentence.clone());
+    (sentence.unwrap_or_default(), until.unwrap_or_default())
 }
 
 /// A length of time for people: the largest unit that fits without a rest.

@@ -10,9 +10,10 @@ use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{
     Beat, BeatOptions, ClaimedJob, Error, Finisher, FinisherOptions, Hinter, Standing, Wake,
+    register,
 };
 use certmill_service::effects::Registry;
-use certmill_tasks::{Backoff, Shutdown, Tasks};
+use certmill_tasks::{Shutdown, Tasks};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,6 @@ pub struct Options {
     pub failpoints: Failpoints,
 }
 
-/// Between tries to register.
-const REGISTER: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-
 /// Works until the shutdown. `ready` is called once, when the process is registered.
 ///
 /// # Errors
@@ -70,20 +68,8 @@ pub async fn run(
         issuers: Issuers::new(options.pool.clone(), options.ca_keys.clone()),
     });
     let mut ready = Some(ready);
-    let mut failures = 0;
-    while !shutdown.is_requested() {
-        let beat = match Beat::start(tasks, beat_options(&options)).await {
-            Ok(beat) => beat,
-            Err(error @ Error::Thread(_)) => return Err(error),
-            Err(error) => {
-                failures += 1;
-                tracing::warn!(event = "not_registered", %error);
-                let pause = REGISTER.delay(failures, &mut rand::rng());
-                shutdown.cut_short(tokio::time::sleep(pause)).await;
-                continue;
-            }
-        };
-        failures = 0;
+    let beats = beat_options(&options);
+    while let Some(beat) = register(tasks, &beats, &shutdown).await? {
         if let Some(ready) = ready.take() {
             ready();
         }

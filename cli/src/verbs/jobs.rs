@@ -7,7 +7,7 @@ use certmill_wire::{JobFilter, JobView};
 use crate::args::{JobsListArgs, JobsVerb};
 use crate::failure::Failure;
 use crate::lookup;
-use crate::output::instant;
+use crate::output::{instant, waiting};
 use crate::session::Session;
 
 /// Runs a verb of jobs.
@@ -77,7 +77,7 @@ fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
     if session.output.is_json() {
         return session.output.json(job);
     }
-    let waiting_on = job.waiting_on.as_ref();
+    let (sentence, until) = waiting(job.waiting_on.as_ref());
     session.output.fields(&[
         ("id", job.id.clone()),
         ("kind", job.kind.clone()),
@@ -88,17 +88,8 @@ fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
         ("created", instant(job.created_at)),
         ("not before", instant(job.run_at)),
         ("finished", job.finished_at.map(instant).unwrap_or_default()),
-        (
-            "waiting on",
-            waiting_on.map(|on| on.sentence.clone()).unwrap_or_default(),
-        ),
-        (
-            "until",
-            waiting_on
-                .and_then(|on| on.until)
-                .map(instant)
-                .unwrap_or_default(),
-        ),
+        ("waiting on", sentence),
+        ("until", until),
         ("last error", job.last_error.clone().unwrap_or_default()),
         ("trace", job.trace_id.clone().unwrap_or_default()),
     ])

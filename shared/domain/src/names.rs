@@ -65,14 +65,6 @@ pub enum San {
     Ip(IpAddr),
 }
 
-impl San {
-    /// Whether this is a wildcard name.
-    #[must_use]
-    pub fn is_wildcard(&self) -> bool {
-        matches!(self, Self::Dns(name) if name.starts_with("*."))
-    }
-}
-
 impl fmt::Display for San {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,7 +41,7 @@ pub use lane::{Lane, lanes};
 pub use lease::{Lease, ProcessId};
 pub use low_water::LowWater;
 pub use probe::{DueLane, probe_due};
-pub use registration::keep_registered;
+pub use registration::{keep_registered, register};
 pub use wake::{Hinter, Wake};
 
 /// The answer of this crate's calls.

@@ -1,4 +1,4 @@
-//! A process that does not claim jobs stays in the list of processes.
+//! How a process gets into the list of processes, and stays there.
 //!
 //! Invariant: ends only at the shutdown; a lost lease means to register anew under a new id.
 
@@ -12,6 +12,31 @@ use crate::{Beat, BeatOptions, Error, Result, Standing};
 /// Between tries to register.
 const REGISTER: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
+/// Registers, and tries again while the database does not answer; `None` if the shutdown came first.
+///
+/// # Errors
+/// [`Error::Thread`] if the system gives no thread for the beats.
+pub async fn register(
+    tasks: &Tasks,
+    options: &BeatOptions,
+    shutdown: &Shutdown,
+) -> Result<Option<Beat>> {
+    let mut failures = 0;
+    while !shutdown.is_requested() {
+        match Beat::start(tasks, options.clone()).await {
+            Ok(beat) => return Ok(Some(beat)),
+            Err(error @ Error::Thread(_)) => return Err(error),
+            Err(error) => {
+                failures += 1;
+                warn!(event = "not_registered", %error);
+                let pause = REGISTER.delay(failures, &mut rand::rng());
+                shutdown.cut_short(tokio::time::sleep(pause)).await;
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Registers and beats until the shutdown, then resigns. `ready` is called once, when the process
 /// is registered for the first time.
 ///
@@ -24,31 +49,18 @@ pub async fn keep_registered(
     ready: impl FnOnce() + Send,
 ) -> Result<()> {
     let mut ready = Some(ready);
-    let mut failures = 0;
-    while !shutdown.is_requested() {
-        match Beat::start(tasks, options.clone()).await {
-            Ok(beat) => {
-                failures = 0;
-                if let Some(ready) = ready.take() {
-                    ready();
-                }
-                let mut standing = beat.standing();
-                // The guard of the channel must not live across an await.
-                let lost = async {
-                    let ended = standing.wait_for(|standing| *standing != Standing::Held);
-                    ended.await.is_ok()
-                };
-                shutdown.cut_short(lost).await;
-                beat.resign().await;
-            }
-            Err(error @ Error::Thread(_)) => return Err(error),
-            Err(error) => {
-                failures += 1;
-                warn!(%error, "not registered");
-                let pause = REGISTER.delay(failures, &mut rand::rng());
-                shutdown.cut_short(tokio::time::sleep(pause)).await;
-            }
+    while let Some(beat) = register(tasks, &options, shutdown).await? {
+        if let Some(ready) = ready.take() {
+            ready();
         }
+        let mut standing = beat.standing();
+        // The guard of the channel must not live across an await.
+        let lost = async {
+            let ended = standing.wait_for(|standing| *standing != Standing::Held);
+            ended.await.is_ok()
+        };
+        shutdown.cut_short(lost).await;
+        beat.resign().await;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use certmill_domain::schedule;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_pg::{Pool, Tx};
+use certmill_queue::lane::{self, Lane};
 use certmill_store::ca_key::{self, CaKey};
 use certmill_store::{clock, issuer, kek, profile};
 use time::Duration;
@@ -78,8 +79,10 @@ async fn seed_once(owner: &Pool, ca_keys: &Keyring, app_keys: &Keyring) -> Resul
     ca_key::insert(&mut tx, &root).await?;
     let issuing = make_issuing(&mut tx, ca_keys, &root, &root_ca).await?;
     ca_key::insert(&mut tx, &issuing).await?;
-    issuer::ensure_lane(&mut tx, schedule::LANE, false).await?;
-    issuer::ensure_lane(&mut tx, LOCAL_LANE, true).await?;
+    for (name, needs_key) in [(schedule::LANE, false), (LOCAL_LANE, true)] {
+        let name = name.to_owned();
+        lane::declare(&mut tx, &Lane { name, needs_key }).await?;
+    }
     let config = serde_json::json!({ "chain_pem": certificate_pem(&issuing.certificate_der) });
     let name = profiles::DEFAULT_ISSUER;
     let local = issuer::insert(

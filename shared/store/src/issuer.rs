@@ -70,24 +70,6 @@ impl From<Row> for Issuer {
     }
 }
 
-/// Makes sure that a lane's row exists; `needs_key` lanes are claimed only by workers that hold
-/// the ca KEK.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn ensure_lane(
-    conn: &mut PgConnection,
-    name: &str,
-    needs_key: bool,
-) -> Result<(), Error> {
-    sqlx::query("INSERT INTO lane (name, needs_key) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(name)
-        .bind(needs_key)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Stores an issuer.
 ///
 /// # Errors

@@ -56,12 +56,6 @@ impl TaskHandle {
         self.join.abort_handle()
     }
 
-    /// Whether the task has ended.
-    #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.join.is_finished()
-    }
-
     /// Waits until the task has ended, in whatever way.
     pub async fn ended(self) {
         // Panics are caught and logged inside the task; an abort is an end like any other.

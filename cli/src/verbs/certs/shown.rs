@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::failure::Failure;
-use crate::output::{Output, instant};
+use crate::output::{Output, instant, waiting};
 
 /// An issued certificate for scripts.
 #[derive(Debug, Serialize)]
@@ -115,23 +115,14 @@ pub fn fields(certificate: &CertificateView) -> Vec<(&'static str, String)> {
             ("fingerprint", version.fingerprint_sha256.clone()),
         ]);
     }
-    let waiting_on = certificate.waiting_on.as_ref();
+    let (sentence, until) = waiting(certificate.waiting_on.as_ref());
     fields.extend([
         (
             "renews at",
             certificate.renew_at.map(instant).unwrap_or_default(),
         ),
-        (
-            "waiting on",
-            waiting_on.map(|on| on.sentence.clone()).unwrap_or_default(),
-        ),
-        (
-            "until",
-            waiting_on
-                .and_then(|on| on.until)
-                .map(instant)
-                .unwrap_or_default(),
-        ),
+        ("waiting on", sentence),
+        ("until", until),
         ("job", certificate.job.clone().unwrap_or_default()),
     ]);
     fields

@@ -15,7 +15,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::RSAPublicKey;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
-use crate::digest::{sha256, sha256_hex};
+use crate::digest::sha256;
 use crate::keys::{KeyError, rsa_strength};
 
 /// A public key that may be certified.
@@ -66,12 +66,6 @@ impl PublicKey {
     #[must_use]
     pub fn spki_sha256(&self) -> [u8; 32] {
         sha256(&self.spki_der)
-    }
-
-    /// SHA-256 of the SubjectPublicKeyInfo in lower-case hexadecimal.
-    #[must_use]
-    pub fn spki_sha256_hex(&self) -> String {
-        sha256_hex(&self.spki_der)
     }
 }
 

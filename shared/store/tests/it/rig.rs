@@ -48,7 +48,11 @@ pub async fn rig() -> Rig {
 pub async fn add_issuer(db: &TestDb, name: &str) -> IssuerId {
     let mut conn = db.app().acquire().await.unwrap();
     let lane = format!("issue:{name}");
-    issuer::ensure_lane(&mut conn, &lane, false).await.unwrap();
+    sqlx::query("INSERT INTO lane (name) VALUES ($1)")
+        .bind(&lane)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
     let config = serde_json::json!({ "of": name });
     issuer::insert(&mut conn, TEAM, name, "fake", &config, None, &lane)
         .await
