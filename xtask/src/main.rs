@@ -8,6 +8,7 @@
 
 mod suites;
 mod tidy;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,12 +31,19 @@ enum Verb {
     Tidy,
     /// Run every suite: tidy, build, unit, sql, process
     Test(suites::Choice),
+    /// Install the pinned tools that tests call, and print the variable that leads tests to them
+    Tools {
+        /// Also what only the suites call: cargo-deny, cargo-machete, cargo-fuzz (minutes, once)
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Tidy => tidy::run(&root()),
         Verb::Test(choice) => suites::run(&root(), &choice),
+        Verb::Tools { all } => tools::run(all),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -6,8 +6,10 @@ mod database;
 mod leftovers;
 mod reaper;
 mod server;
+mod tool;
 mod waiting;
 
 pub use database::TestDb;
 pub use server::{cache_dir, start_server};
+pub use tool::tool;
 pub use waiting::{PATIENCE, backend_pid, until, until_blocked};

@@ -1,19 +1,20 @@
 //! `cargo xtask test`: runs the suites one after the other and ends with their count.
 //! Invariant: green only when every chosen suite ran at least one test and none failed.
 
-mod needs;
+pub mod needs;
 mod plan;
-mod stream;
+pub mod stream;
 mod table;
 mod tally;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use crate::tidy::{self, Member};
+use crate::tools::{LEFT_OUT_VARIABLE, TOOLS_VARIABLE, Tools};
 use plan::{Step, Suite};
 use table::Outcome;
 use tally::Tally;
@@ -41,6 +42,8 @@ struct Run<'a> {
     offline: bool,
     suites: Vec<Suite>,
     members: Vec<Member>,
+    /// Folder of the Python tools that tests call, or why there is none.
+    tools: Result<PathBuf, String>,
 }
 
 /// Runs what was chosen; true when all of it is green.
@@ -61,6 +64,7 @@ pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
         root,
         full: choice.full,
         offline,
+        tools: python_tools(&suites, offline),
         suites,
         members,
     };
@@ -80,20 +84,35 @@ pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
         }
         outcomes.push(outcome);
     }
-    println!("\nleft out: {}", left_out(choice, &run.suites));
+    println!("\nleft out: {}", left_out(choice, &run));
     println!("{}", table::render(&outcomes));
     Ok(table::total(&outcomes).failed == 0)
 }
 
-fn left_out(choice: &Choice, suites: &[Suite]) -> String {
+/// The tools that some test of these suites calls; a machine without them leaves those tests out.
+fn python_tools(suites: &[Suite], offline: bool) -> Result<PathBuf, String> {
+    if !suites.iter().any(|suite| suite.needs_python()) {
+        return Err("no chosen suite calls one".to_owned());
+    }
+    let tools = Tools { offline }.python().map_err(|why| format!("{why:#}"));
+    if let Err(why) = &tools {
+        println!("leaving out what needs tools in Python: {why}");
+    }
+    tools
+}
+
+fn left_out(choice: &Choice, run: &Run<'_>) -> String {
     let missing = Suite::ALL
         .into_iter()
-        .filter(|suite| !suites.contains(suite));
+        .filter(|suite| !run.suites.contains(suite));
     let mut parts: Vec<String> = missing
         .map(|suite| format!("suite {}", suite.name()))
         .collect();
     if !choice.full {
         parts.push("the 10-minute process test (cargo xtask test --full)".to_owned());
+    }
+    if let (Err(why), true) = (&run.tools, run.suites.iter().any(|s| s.needs_python())) {
+        parts.push(format!("tests that need tools in Python ({why})"));
     }
     if parts.is_empty() {
         "nothing".to_owned()
@@ -130,7 +149,8 @@ fn fetch(root: &Path) -> Result<bool> {
     )
 }
 
-fn cargo<Word: AsRef<str>>(root: &Path, words: &[Word], offline: bool) -> Command {
+/// A cargo command in the workspace.
+pub fn cargo<Word: AsRef<str>>(root: &Path, words: &[Word], offline: bool) -> Command {
     let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(program);
     command
@@ -216,6 +236,10 @@ impl Run<'_> {
         if self.full {
             command.env("CERTMILL_TEST_FULL", "1");
         }
+        match &self.tools {
+            Ok(folder) => command.env(TOOLS_VARIABLE, folder),
+            Err(why) => command.env(LEFT_OUT_VARIABLE, why),
+        };
         let ended = stream::run(&mut command, deadline, &mut std::io::stdout())?;
         if ended.timed_out {
             let (tally, fault) = (ended.tally, format!("hung and was ended: {shown}"));

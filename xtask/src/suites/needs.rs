@@ -73,7 +73,11 @@ fn is_present(tool: &str) -> bool {
         .any(|folder| Path::new(folder).join(tool).is_file())
 }
 
-fn install_packages(packages: &[&str]) -> Result<()> {
+/// Installs packages where this user may.
+///
+/// # Errors
+/// With the command to run by hand.
+pub fn install_packages(packages: &[&str]) -> Result<()> {
     let by_hand = format!("sudo apt-get install --yes {}", packages.join(" "));
     let prefix: &[&str] = if is_root() {
         &[]

@@ -68,6 +68,11 @@ impl Suite {
         Duration::from_secs(minutes * 60)
     }
 
+    /// Whether some test of it calls a tool in Python.
+    pub fn needs_python(self) -> bool {
+        matches!(self, Self::Sql | Self::Process)
+    }
+
     /// Whether it needs what the build suite makes.
     pub fn needs_build(self) -> bool {
         matches!(self, Self::Unit | Self::Sql | Self::Process)
