@@ -5,6 +5,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use certmill_crypto::mac::MacKey;
 use certmill_service::Context;
 use certmill_settings::ApiLimits;
@@ -21,6 +22,8 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     /// The service's handles.
     pub context: Context,
+    /// The OpenAPI document, as it is sent.
+    pub contract: Bytes,
     /// The key of cursors.
     pub cursor_key: MacKey,
     /// Bounds of requests.

@@ -1,7 +1,7 @@
 //! Stands before each route that needs a key: who asks, may they, and not too often.
 //!
-//! Invariant: a handler behind it finds the caller among the request's extensions, with the role
-//! that its route names or a higher one.
+//! Invariant: a handler behind it finds the caller among the request's extensions, with a role
+//! that includes the permission of its route.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use certmill_coordination::limiter::{Admission, GcraLimit, take};
-use certmill_service::{Caller, Role};
+use certmill_service::Caller;
 use certmill_settings::ApiLimits;
-use certmill_wire::ProblemCode;
+use certmill_wire::{FieldError, Problem, ProblemCode};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::Error;
 use crate::app::App;
+use crate::permission::Permission;
 use crate::problem::forbidden;
 use crate::request_id::RequestId;
 
@@ -25,8 +26,10 @@ use crate::request_id::RequestId;
 pub(crate) struct Guard {
     /// The process's handles.
     pub app: App,
-    /// The least role.
-    pub role: Role,
+    /// What the key must be allowed.
+    pub permission: Permission,
+    /// Whether the route reads a query; without, any parameter is unknown.
+    pub has_query: bool,
 }
 
 /// Lets a request pass to its route, or answers why not.
@@ -35,14 +38,13 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let bearer = bearer(request.headers())?;
     let _place = guard.app.admission.enter()?;
-    let found = guard.app.principals.of(&guard.app.context, bearer).await?;
-    let mut caller =
-        found.ok_or_else(|| unauthenticated("the API key is not known, expired or revoked"))?;
-    limit(&guard.app, &caller).await?;
-    if caller.role < guard.role {
+    let mut caller = caller(&guard.app, request.headers()).await?;
+    if caller.role < guard.permission.least_role() {
         return Err(forbidden(caller.role.as_str()));
+    }
+    if !guard.has_query && request.uri().query().is_some_and(|query| !query.is_empty()) {
+        return Err(no_query());
     }
     if let Some(stamp) = request.extensions().get::<RequestId>() {
         caller.request_id = Some(stamp.id.clone());
@@ -50,6 +52,21 @@ pub(crate) async fn admit(
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Who asks; refuses unknown keys and those that ask too often.
+pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Error> {
+    let bearer = bearer(headers)?;
+    let found = app.principals.of(&app.context, bearer).await?;
+    let caller =
+        found.ok_or_else(|| unauthenticated("the API key is not known, expired or revoked"))?;
+    limit(app, &caller).await?;
+    Ok(caller)
+}
+
+fn no_query() -> Error {
+    let fault = FieldError::new("?", "unknown_filter", "this route has no query parameters");
+    Problem::of_fields(ProblemCode::InvalidQuery, vec![fault]).into()
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Error> {

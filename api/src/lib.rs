@@ -8,12 +8,14 @@ mod admission;
 mod app;
 mod auth;
 mod body;
+mod contract;
 mod cursor;
 mod id;
 mod idempotency;
 mod limits;
 mod listing;
 mod own_certificate;
+mod permission;
 mod principals;
 mod problem;
 mod readiness;
@@ -25,9 +27,18 @@ mod supplied;
 mod tls;
 mod views;
 
+pub use permission::Permission;
 pub use problem::Error;
-pub use routes::{Route, TABLE};
+pub use routes::{Access, OPEN, Route, TABLE};
 pub use server::{Bound, ServeError, ServerOptions, serve};
+
+/// The contract of this build: the OpenAPI 3.1 document of [`TABLE`].
+///
+/// # Errors
+/// Words about the schema or example that does not fit.
+pub fn openapi() -> Result<serde_json::Value, String> {
+    contract::document(TABLE)
+}
 
 /// Version of this build.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

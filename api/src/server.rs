@@ -19,6 +19,7 @@ use hyper_util::rt::TokioTimer;
 
 use crate::admission::Admission;
 use crate::app::{App, Shared};
+use crate::contract;
 use crate::own_certificate::{OwnCertificate, wanted_names};
 use crate::principals::Principals;
 use crate::readiness::Readiness;
@@ -71,6 +72,9 @@ pub enum ServeError {
     /// The certificate cannot be shown; the words name file and fault.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// The build is not fit to serve: a route lacks its permission or its description.
+    #[error("this build of certmill is not fit to serve: {0}; it is a defect, please report it")]
+    Routes(String),
 }
 
 impl From<TlsError> for ServeError {
@@ -113,12 +117,14 @@ impl Bound {
 /// # Errors
 /// [`ServeError`], before anything is served.
 pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, ServeError> {
+    let contract = contract::of(routes::TABLE).map_err(ServeError::Routes)?;
     let (listener, local_addr) = bind(options.listen)?;
     let shutdown = tasks.shutdown_token();
     let app = App::new(Shared {
         readiness: Readiness::new(options.context.pool.clone(), shutdown.clone()),
         admission: Admission::for_pool(&options.context.pool),
         context: options.context,
+        contract,
         cursor_key: options.cursor_key,
         limits: options.limits,
         principals: Principals::default(),

@@ -10,7 +10,20 @@ use http::{HeaderMap, StatusCode};
 
 use super::certificates::{ask, exists};
 use crate::app::App;
+use crate::contract::{Answer, Operation};
 use crate::{Error, body, idempotency, problem};
+
+pub(super) const REQUEST: Operation = Operation::new(
+    "certificates.request_bulk",
+    "Asks for many certificates in one transaction, each with its own outcome.",
+    include_str!("examples/certificates.request_bulk.json"),
+)
+.takes::<BulkCertificateRequest>()
+.repeatable()
+.answers(&[
+    Answer::json::<BulkAnswer>(202, "At least one was accepted."),
+    Answer::json::<BulkAnswer>(200, "None was accepted; each item says why."),
+]);
 
 /// `POST /api/v1/certificates:bulk`: 202 if any was accepted, else 200; items in order.
 pub(super) async fn request(

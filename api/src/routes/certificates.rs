@@ -9,7 +9,8 @@ use certmill_service::Caller;
 use certmill_service::certificates::{self, Ask, ItemOutcome};
 use certmill_store::certificate::Filter;
 use certmill_wire::{
-    ActionRequest, CertificateFilter, CertificateRequest, CertificateView, ProblemCode,
+    Accepted, ActionRequest, CertificateFilter, CertificateRequest, CertificateView, Page,
+    ProblemCode,
 };
 use http::HeaderMap;
 use uuid::Uuid;
@@ -17,9 +18,29 @@ use uuid::Uuid;
 use crate::accepted::accepted;
 use crate::app::App;
 use crate::body::{self, OptionalJson};
+use crate::contract::{Answer, CERTIFICATE_ID, Header, Operation};
 use crate::id::Id;
 use crate::listing::{Listing, Pairs, words};
 use crate::{Error, idempotency, problem, views};
+
+/// What [`accepted`] answers.
+const ACCEPTED: &[Answer] = &[
+    Answer::json::<Accepted>(202, "It stands, and the job will do it.")
+        .with(&[Header::LOCATION_OF_JOB, Header::RETRY_AFTER]),
+    Answer::json::<Accepted>(200, "It was waited for, and the job has completed.")
+        .with(&[Header::LOCATION_OF_JOB]),
+];
+
+pub(super) const REQUEST: Operation = Operation::new(
+    "certificates.request",
+    "Asks for a certificate; a job obtains it.",
+    include_str!("examples/certificates.request.json"),
+)
+.takes::<CertificateRequest>()
+.repeatable()
+.waits()
+.answers(ACCEPTED)
+.refuses(&[(ProblemCode::AlreadyExists, "certificate_exists")]);
 
 /// `POST /api/v1/certificates`
 pub(super) async fn request(
@@ -62,6 +83,14 @@ pub(super) fn exists(name: &str) -> Error {
         .with_hint(format!("certmill certs show {name}"))
 }
 
+pub(super) const LIST: Operation = Operation::new(
+    "certificates.list",
+    "Lists certificates, without PEM.",
+    include_str!("examples/certificates.list.json"),
+)
+.lists::<CertificateFilter>()
+.answers(&[Answer::json::<Page<CertificateView>>(200, "A page of them.").with(&[Header::LINK])]);
+
 /// `GET /api/v1/certificates`
 pub(super) async fn list(
     State(app): State<App>,
@@ -87,6 +116,14 @@ pub(super) async fn list(
     ))
 }
 
+pub(super) const SHOW: Operation = Operation::new(
+    "certificates.show",
+    "Shows a certificate with its current version and what it waits for.",
+    include_str!("examples/certificates.show.json"),
+)
+.of(&[CERTIFICATE_ID])
+.answers(&[Answer::json::<CertificateView>(200, "The certificate.")]);
+
 /// `GET /api/v1/certificates/{id}`
 pub(super) async fn show(
     State(app): State<App>,
@@ -96,6 +133,17 @@ pub(super) async fn show(
     let found = certificates::by_id(&app.context, &caller, id).await?;
     Ok(Json(views::certificate(found)))
 }
+
+pub(super) const RENEW: Operation = Operation::new(
+    "certificates.renew",
+    "Renews a certificate now; a job does it.",
+    include_str!("examples/certificates.renew.json"),
+)
+.of(&[CERTIFICATE_ID])
+.may_take::<ActionRequest>()
+.repeatable()
+.waits()
+.answers(ACCEPTED);
 
 /// `POST /api/v1/certificates/{id}/renew`
 pub(super) async fn renew(

@@ -5,17 +5,26 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use certmill_domain::ids::CertificateId;
 use certmill_service::{Caller, certificates};
-use certmill_wire::{MAX_LIMIT, VersionList};
+use certmill_wire::{MAX_LIMIT, ProblemCode, VersionList};
 use http::header::CONTENT_TYPE;
 use secrecy::ExposeSecret as _;
 
 use crate::app::App;
+use crate::contract::{Answer, CERTIFICATE_ID, Operation};
 use crate::id::Id;
 use crate::{Error, views};
 
 /// The media type of chains (RFC 8555, section 9.1).
-const CHAIN: &str = "application/pem-certificate-chain";
-const KEY: &str = "application/x-pem-file";
+const CHAIN_TYPE: &str = "application/pem-certificate-chain";
+const KEY_TYPE: &str = "application/x-pem-file";
+
+pub(super) const VERSIONS: Operation = Operation::new(
+    "certificates.versions",
+    "Lists the versions of a certificate, newest first, 500 at most.",
+    include_str!("examples/certificates.versions.json"),
+)
+.of(&[CERTIFICATE_ID])
+.answers(&[Answer::json::<VersionList>(200, "The versions.")]);
 
 /// `GET /api/v1/certificates/{id}/versions`: the newest ones.
 pub(super) async fn versions(
@@ -30,6 +39,15 @@ pub(super) async fn versions(
     }))
 }
 
+pub(super) const CHAIN: Operation = Operation::new(
+    "certificates.chain",
+    "Gives the current chain in PEM, leaf first, without the root.",
+    include_str!("examples/certificates.chain.json"),
+)
+.of(&[CERTIFICATE_ID])
+.answers(&[Answer::text(200, CHAIN_TYPE, "The chain.")])
+.refuses(&[(ProblemCode::Conflict, "not_issued")]);
+
 /// `GET /api/v1/certificates/{id}/chain`: PEM, leaf first, without the root.
 pub(super) async fn chain(
     State(app): State<App>,
@@ -37,8 +55,20 @@ pub(super) async fn chain(
     Id(id): Id<CertificateId>,
 ) -> Result<Response, Error> {
     let pem = certificates::chain_pem(&app.context, &caller, id).await?;
-    Ok(([(CONTENT_TYPE, CHAIN)], pem).into_response())
+    Ok(([(CONTENT_TYPE, CHAIN_TYPE)], pem).into_response())
 }
+
+pub(super) const KEY: Operation = Operation::new(
+    "certificates.export_key",
+    "Gives the private key in PEM, where the server made it; each look is audited.",
+    include_str!("examples/certificates.export_key.json"),
+)
+.of(&[CERTIFICATE_ID])
+.answers(&[Answer::text(200, KEY_TYPE, "The private key.")])
+.refuses(&[
+    (ProblemCode::Conflict, "key_not_here"),
+    (ProblemCode::Conflict, "server_setup"),
+]);
 
 /// `GET /api/v1/certificates/{id}/key`: PEM; each look is audited.
 pub(super) async fn key(
@@ -47,5 +77,5 @@ pub(super) async fn key(
     Id(id): Id<CertificateId>,
 ) -> Result<Response, Error> {
     let pem = certificates::key_pem(&app.context, &caller, id).await?;
-    Ok(([(CONTENT_TYPE, KEY)], pem.expose_secret().to_owned()).into_response())
+    Ok(([(CONTENT_TYPE, KEY_TYPE)], pem.expose_secret().to_owned()).into_response())
 }

@@ -5,12 +5,21 @@ use axum::extract::State;
 use axum::response::Response;
 use certmill_domain::ids::IssuerId;
 use certmill_service::{Caller, issuers};
-use certmill_wire::Paging;
+use certmill_wire::{IssuerView, Page, Paging};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::contract::{Answer, Header, Operation};
 use crate::listing::{Listing, Pairs};
 use crate::{Error, views};
+
+pub(super) const LIST: Operation = Operation::new(
+    "issuers.list",
+    "Lists issuers, without their configuration.",
+    include_str!("examples/issuers.list.json"),
+)
+.lists::<Paging>()
+.answers(&[Answer::json::<Page<IssuerView>>(200, "A page of them.").with(&[Header::LINK])]);
 
 /// `GET /api/v1/issuers`
 pub(super) async fn list(

@@ -7,13 +7,22 @@ use certmill_domain::ids::JobId;
 use certmill_domain::job::JobState;
 use certmill_queue::read;
 use certmill_service::{Caller, jobs};
-use certmill_wire::{ActionRequest, JobFilter, JobView};
+use certmill_wire::{ActionRequest, JobFilter, JobView, Page, ProblemCode};
 
 use crate::app::App;
 use crate::body::OptionalJson;
+use crate::contract::{Answer, Header, JOB_ID, Operation};
 use crate::id::Id;
 use crate::listing::{Listing, Pairs, words};
 use crate::{Error, views};
+
+pub(super) const LIST: Operation = Operation::new(
+    "jobs.list",
+    "Lists jobs, newest first.",
+    include_str!("examples/jobs.list.json"),
+)
+.lists::<JobFilter>()
+.answers(&[Answer::json::<Page<JobView>>(200, "A page of them.").with(&[Header::LINK])]);
 
 /// `GET /api/v1/jobs`
 pub(super) async fn list(
@@ -35,6 +44,14 @@ pub(super) async fn list(
     Ok(listing.page(rows, |row| row.id.0.to_be_bytes(), views::job))
 }
 
+pub(super) const SHOW: Operation = Operation::new(
+    "jobs.show",
+    "Shows a job with its attempts and what it waits for.",
+    include_str!("examples/jobs.show.json"),
+)
+.of(&[JOB_ID])
+.answers(&[Answer::json::<JobView>(200, "The job.")]);
+
 /// `GET /api/v1/jobs/{id}`
 pub(super) async fn show(
     State(app): State<App>,
@@ -45,6 +62,16 @@ pub(super) async fn show(
         jobs::by_id(&app.context, &caller, id).await?,
     )))
 }
+
+pub(super) const CANCEL: Operation = Operation::new(
+    "jobs.cancel",
+    "Cancels a job; a running one ends at its next step.",
+    include_str!("examples/jobs.cancel.json"),
+)
+.of(&[JOB_ID])
+.may_take::<ActionRequest>()
+.answers(&[Answer::json::<JobView>(200, "The job as it stands now.")])
+.refuses(&[(ProblemCode::Conflict, "job_ended")]);
 
 /// `POST /api/v1/jobs/{id}/cancel`
 pub(super) async fn cancel(
@@ -57,6 +84,19 @@ pub(super) async fn cancel(
         jobs::cancel(&app.context, &caller, id).await?,
     )))
 }
+
+pub(super) const RETRY: Operation = Operation::new(
+    "jobs.retry",
+    "Runs a job that waits or has failed at once, as a new job if it has ended.",
+    include_str!("examples/jobs.retry.json"),
+)
+.of(&[JOB_ID])
+.may_take::<ActionRequest>()
+.answers(&[Answer::json::<JobView>(200, "The job that runs now.")])
+.refuses(&[
+    (ProblemCode::Conflict, "job_ended"),
+    (ProblemCode::Conflict, "job_running"),
+]);
 
 /// `POST /api/v1/jobs/{id}/retry`
 pub(super) async fn retry(

@@ -6,6 +6,41 @@ use certmill_wire::{FieldError, HealthView, Problem, ProblemCode, ReadyView};
 
 use crate::Error;
 use crate::app::App;
+use crate::contract::{Answer, Operation};
+
+const LIVES: &[Answer] = &[Answer::json::<HealthView>(200, "It lives.")];
+const SERVES: &[Answer] = &[Answer::json::<ReadyView>(200, "It serves.")];
+const NOT_READY: &[(ProblemCode, &str)] = &[(ProblemCode::NotReady, "not_ready")];
+
+pub(super) const HEALTH: Operation = Operation::new(
+    "life.health",
+    "Says that the process lives.",
+    include_str!("examples/life.health.json"),
+)
+.answers(LIVES);
+
+pub(super) const LIVEZ: Operation = Operation::new(
+    "life.livez",
+    "The same as `/health`.",
+    include_str!("examples/life.health.json"),
+)
+.answers(LIVES);
+
+pub(super) const READY: Operation = Operation::new(
+    "life.ready",
+    "Says that requests will be served; else names what is missing.",
+    include_str!("examples/life.ready.json"),
+)
+.answers(SERVES)
+.refuses(NOT_READY);
+
+pub(super) const READYZ: Operation = Operation::new(
+    "life.readyz",
+    "The same as `/ready`.",
+    include_str!("examples/life.ready.json"),
+)
+.answers(SERVES)
+.refuses(NOT_READY);
 
 /// `GET /health`: the process answers.
 pub(super) async fn health() -> Json<HealthView> {

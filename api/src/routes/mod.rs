@@ -1,114 +1,87 @@
-//! The route table: each endpoint is one line here and one function over one function of the
-//! service.
+//! The route table: each endpoint is one line here, and one function over one function of the
+//! service with its operation beside it.
 //!
-//! Invariant: a route under `/api/v1` has a least role and stands behind the guard; only life and
-//! readiness are open.
+//! Invariant: a route has a permission and stands behind the guard, or its path is among the open
+//! ones; the server does not start with another table.
 
 mod bulk;
 mod certificates;
 mod cluster;
+mod contract;
 mod issued;
 mod issuers;
 mod jobs;
 mod life;
 mod profiles;
+mod route;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, get, post};
-use certmill_service::Role;
+use axum::routing::on;
 use certmill_wire::ProblemCode;
 use http::Uri;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::auth::{self, Guard};
+use crate::permission::Permission as P;
 use crate::{Error, limits, request_id, starting};
 
-/// One endpoint that needs a key.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// Its method.
-    pub method: &'static str,
-    /// Its path, `{id}` for an id.
-    pub path: &'static str,
-    /// The least role that may call it.
-    pub role: Role,
-    handler: fn() -> MethodRouter<App>,
-}
+pub use route::{Access, Route};
 
-const fn reads(path: &'static str, handler: fn() -> MethodRouter<App>) -> Route {
-    Route {
-        method: "GET",
-        path,
-        role: Role::Viewer,
-        handler,
-    }
-}
+/// The paths that need no key. What stands here was thought about: it tells whether the process
+/// lives and serves, and nothing of what it holds.
+pub const OPEN: &[&str] = &["/health", "/livez", "/ready", "/readyz"];
 
-const fn writes(path: &'static str, handler: fn() -> MethodRouter<App>) -> Route {
-    Route {
-        method: "POST",
-        path,
-        role: Role::Operator,
-        handler,
-    }
-}
-
-const fn admin(route: Route) -> Route {
-    Route {
-        role: Role::Admin,
-        ..route
-    }
-}
-
-/// All endpoints that need a key.
+/// All endpoints.
+#[rustfmt::skip]
 pub const TABLE: &[Route] = &[
-    writes("/api/v1/certificates", || post(certificates::request)),
-    reads("/api/v1/certificates", || get(certificates::list)),
-    writes("/api/v1/certificates:bulk", || post(bulk::request)),
-    reads("/api/v1/certificates/{id}", || get(certificates::show)),
-    writes("/api/v1/certificates/{id}/renew", || {
-        post(certificates::renew)
-    }),
-    reads("/api/v1/certificates/{id}/versions", || {
-        get(issued::versions)
-    }),
-    reads("/api/v1/certificates/{id}/chain", || get(issued::chain)),
-    admin(reads("/api/v1/certificates/{id}/key", || get(issued::key))),
-    reads("/api/v1/profiles", || get(profiles::list)),
-    admin(writes("/api/v1/profiles", || post(profiles::add))),
-    reads("/api/v1/issuers", || get(issuers::list)),
-    reads("/api/v1/jobs", || get(jobs::list)),
-    reads("/api/v1/jobs/{id}", || get(jobs::show)),
-    writes("/api/v1/jobs/{id}/cancel", || post(jobs::cancel)),
-    writes("/api/v1/jobs/{id}/retry", || post(jobs::retry)),
-    reads("/api/v1/cluster", || get(cluster::show)),
-    reads("/api/v1/version", || get(cluster::version)),
+    Route::open("/health", life::HEALTH, |at| on(at, life::health)),
+    Route::open("/livez", life::LIVEZ, |at| on(at, life::health)),
+    Route::open("/ready", life::READY, |at| on(at, life::ready)),
+    Route::open("/readyz", life::READYZ, |at| on(at, life::ready)),
+    Route::post("/api/v1/certificates", P::CertificatesRequest, certificates::REQUEST, |at| on(at, certificates::request)),
+    Route::get("/api/v1/certificates", P::CertificatesRead, certificates::LIST, |at| on(at, certificates::list)),
+    Route::post("/api/v1/certificates:bulk", P::CertificatesRequest, bulk::REQUEST, |at| on(at, bulk::request)),
+    Route::get("/api/v1/certificates/{id}", P::CertificatesRead, certificates::SHOW, |at| on(at, certificates::show)),
+    Route::post("/api/v1/certificates/{id}/renew", P::CertificatesRequest, certificates::RENEW, |at| on(at, certificates::renew)),
+    Route::get("/api/v1/certificates/{id}/versions", P::CertificatesRead, issued::VERSIONS, |at| on(at, issued::versions)),
+    Route::get("/api/v1/certificates/{id}/chain", P::CertificatesRead, issued::CHAIN, |at| on(at, issued::chain)),
+    Route::get("/api/v1/certificates/{id}/key", P::CertificatesExportKey, issued::KEY, |at| on(at, issued::key)),
+    Route::get("/api/v1/profiles", P::ProfilesRead, profiles::LIST, |at| on(at, profiles::list)),
+    Route::post("/api/v1/profiles", P::ProfilesWrite, profiles::ADD, |at| on(at, profiles::add)),
+    Route::get("/api/v1/issuers", P::IssuersRead, issuers::LIST, |at| on(at, issuers::list)),
+    Route::get("/api/v1/jobs", P::JobsRead, jobs::LIST, |at| on(at, jobs::list)),
+    Route::get("/api/v1/jobs/{id}", P::JobsRead, jobs::SHOW, |at| on(at, jobs::show)),
+    Route::post("/api/v1/jobs/{id}/cancel", P::JobsControl, jobs::CANCEL, |at| on(at, jobs::cancel)),
+    Route::post("/api/v1/jobs/{id}/retry", P::JobsControl, jobs::RETRY, |at| on(at, jobs::retry)),
+    Route::get("/api/v1/cluster", P::ClusterRead, cluster::SHOW, |at| on(at, cluster::show)),
+    Route::get("/api/v1/version", P::ContractRead, cluster::VERSION_SHOW, |at| on(at, cluster::version)),
+    Route::get("/api/v1/openapi.json", P::ContractRead, contract::SHOW, |at| on(at, contract::show)),
 ];
 
 /// The whole surface, with its layers from the inside out.
 pub(crate) fn router(app: &App) -> Router {
-    let mut router = Router::new();
+    let (mut guarded, mut open) = (Router::new(), Router::new());
     for route in TABLE {
-        let guard = Guard {
-            app: app.clone(),
-            role: route.role,
-        };
-        let guarded = (route.handler)().route_layer(from_fn_with_state(guard, auth::admit));
-        router = router.route(route.path, guarded);
+        match route.access {
+            Access::Open => open = open.route(route.path, route.method_router()),
+            Access::Needs(permission) => {
+                let guard = Guard {
+                    app: app.clone(),
+                    permission,
+                    has_query: route.operation.has_query(),
+                };
+                let behind = from_fn_with_state(guard, auth::admit);
+                guarded = guarded.route(route.path, route.method_router().route_layer(behind));
+            }
+        }
     }
-    let open = Router::new()
-        .route("/ready", get(life::ready))
-        .route("/readyz", get(life::ready))
-        .route("/health", get(life::health))
-        .route("/livez", get(life::health))
-        .method_not_allowed_fallback(unknown_method);
-    router
+    guarded
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(app.clone(), starting::gate))
-        .merge(open)
+        .merge(open.method_not_allowed_fallback(unknown_method))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(app.clone(), limits::bound))
         .layer(from_fn(request_id::stamp))

@@ -8,15 +8,26 @@ use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::profile::KeySource;
 use certmill_domain::renewal::RenewalRule;
 use certmill_service::{Caller, profiles};
-use certmill_wire::{FieldError, Paging, Problem, ProblemCode, ProfileRequest, RenewalView};
+use certmill_wire::{
+    FieldError, Page, Paging, Problem, ProblemCode, ProfileRequest, ProfileView, RenewalView,
+};
 use http::StatusCode;
 use time::Duration;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::body::Json;
+use crate::contract::{Answer, Header, Operation};
 use crate::listing::{Listing, Pairs};
 use crate::{Error, views};
+
+pub(super) const LIST: Operation = Operation::new(
+    "profiles.list",
+    "Lists profiles.",
+    include_str!("examples/profiles.list.json"),
+)
+.lists::<Paging>()
+.answers(&[Answer::json::<Page<ProfileView>>(200, "A page of them.").with(&[Header::LINK])]);
 
 /// `GET /api/v1/profiles`
 pub(super) async fn list(
@@ -30,6 +41,18 @@ pub(super) async fn list(
     let rows = profiles::list(&app.context, &caller, after, listing.rows().into()).await?;
     Ok(listing.page(rows, |row| row.profile.id.0.into_bytes(), views::profile))
 }
+
+pub(super) const ADD: Operation = Operation::new(
+    "profiles.add",
+    "Makes a profile.",
+    include_str!("examples/profiles.add.json"),
+)
+.takes::<ProfileRequest>()
+.answers(&[Answer::json::<ProfileView>(201, "The profile.")])
+.refuses(&[
+    (ProblemCode::AlreadyExists, "profile_exists"),
+    (ProblemCode::Conflict, "server_setup"),
+]);
 
 /// `POST /api/v1/profiles`
 pub(super) async fn add(

@@ -8,6 +8,7 @@
 mod bodies;
 mod certificates;
 mod client;
+mod contract;
 mod cursors;
 mod fixture;
 mod idempotency;

@@ -58,6 +58,7 @@ pub(super) async fn start(
         let at = match &why {
             ServeError::Bind { .. } => "listen",
             ServeError::Tls(_) => "tls",
+            ServeError::Routes(_) => "routes",
         };
         Failure::new(Exit::Config, "api", at, &why.to_string(), "")
     })

@@ -19,6 +19,9 @@ pub enum CertificateStatus {
 }
 
 impl CertificateStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Issued, Self::Failed];
+
     /// The word in rows, filters and answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -38,19 +41,17 @@ impl fmt::Display for CertificateStatus {
 
 /// A text that names no status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown status; known are pending, issued, failed")]
+#[error("unknown status; known are {}", CertificateStatus::ALL.map(CertificateStatus::as_str).join(", "))]
 pub struct UnknownStatus;
 
 impl FromStr for CertificateStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        match text {
-            "pending" => Ok(Self::Pending),
-            "issued" => Ok(Self::Issued),
-            "failed" => Ok(Self::Failed),
-            _ => Err(UnknownStatus),
-        }
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(UnknownStatus)
     }
 }
 

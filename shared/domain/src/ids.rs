@@ -22,6 +22,11 @@ macro_rules! uuid_id {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub Uuid);
 
+        impl $name {
+            /// The form of its text, as a regular expression.
+            pub const PATTERN: &str = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{25}$");
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}{}", $prefix, base32::encode(self.0.as_u128(), 26))
@@ -87,6 +92,11 @@ uuid_id!(
 /// Id of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub i64);
+
+impl JobId {
+    /// The form of its text, as a regular expression.
+    pub const PATTERN: &str = "^job_[0-7][0-9a-hjkmnp-tv-z]{12}$";
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,6 +24,9 @@ pub enum KeySource {
 }
 
 impl KeySource {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Csr, Self::Sealed];
+
     /// The word in rows, requests and answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,10 +1,11 @@
 //! Why something is not done yet: every unfinished job and unhealthy certificate can say it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// Who has to move next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     /// certmill itself; nobody needs to act.
@@ -18,7 +19,7 @@ pub enum Who {
 }
 
 /// A coded reason with a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingOn {
     /// Stable code, for filters and scripts.
     pub code: String,
@@ -26,6 +27,7 @@ pub struct WaitingOn {
     pub who: Who,
     /// When certmill looks again by itself, if it does.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub until: Option<OffsetDateTime>,
     /// One sentence for people.
     pub sentence: String,

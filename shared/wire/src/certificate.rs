@@ -1,10 +1,14 @@
 //! Certificates as they are asked for and shown.
 
 use certmill_domain::waiting::WaitingOn;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::body::Request;
+use crate::schema::{
+    CertificateIdText, Instant, JobIdText, SerialHex, Sha256Hex, StatusWord, VersionIdText,
+};
 use crate::shape::{Field, Shape, optional, required};
 use crate::{FieldError, JobView};
 
@@ -12,7 +16,7 @@ use crate::{FieldError, JobView};
 pub const MAX_BULK: usize = 1000;
 
 /// Asks for a certificate: `POST /api/v1/certificates`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRequest {
     /// Its name in the system, and its first subject name.
@@ -40,10 +44,11 @@ impl Request for CertificateRequest {
 }
 
 /// Asks for many at once: `POST /api/v1/certificates:bulk`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkCertificateRequest {
     /// At most [`MAX_BULK`], at least one.
+    #[schemars(length(min = 1, max = 1000))]
     pub certificates: Vec<CertificateRequest>,
 }
 
@@ -64,7 +69,7 @@ impl Request for BulkCertificateRequest {
 }
 
 /// The answer to a bulk request, one item for each certificate asked for, in the same order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BulkAnswer {
     /// How many were accepted.
     pub accepted: usize,
@@ -75,15 +80,17 @@ pub struct BulkAnswer {
 }
 
 /// What became of one certificate of a bulk request; either `accepted` or `problem` is set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BulkItem {
     /// The name as asked for.
     pub name: String,
     /// The ids, if it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<CertificateIdText>")]
     pub certificate_id: Option<String>,
     /// The job that obtains it, if it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<JobIdText>")]
     pub job_id: Option<String>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,7 +98,7 @@ pub struct BulkItem {
 }
 
 /// The body of an action on one thing (`.../renew`, `.../cancel`, `.../retry`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
     /// Why, for the audit.
@@ -104,9 +111,10 @@ impl Request for ActionRequest {
 }
 
 /// A certificate: the lasting intent, with its current version.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CertificateView {
     /// `cert_...`
+    #[schemars(with = "CertificateIdText")]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -117,6 +125,7 @@ pub struct CertificateView {
     /// The issuer's name.
     pub issuer: String,
     /// `pending`, `issued` or `failed`.
+    #[schemars(with = "StatusWord")]
     pub status: String,
     /// Counts the versions.
     pub generation: i64,
@@ -124,55 +133,64 @@ pub struct CertificateView {
     pub version: Option<VersionView>,
     /// When it will be renewed.
     #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     pub renew_at: Option<OffsetDateTime>,
     /// Why it is not done or not well.
     pub waiting_on: Option<WaitingOn>,
     /// The unfinished job, if any: `job_...`
+    #[schemars(with = "Option<JobIdText>")]
     pub job: Option<String>,
     /// When it was asked for.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub created_at: OffsetDateTime,
 }
 
 /// One issued version, without PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionView {
     /// `ver_...`
+    #[schemars(with = "VersionIdText")]
     pub id: String,
     /// Which generation it is.
     #[serde(default)]
     pub generation: i64,
     /// Lower-case hex.
+    #[schemars(with = "SerialHex")]
     pub serial: String,
     /// Valid from.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub not_before: OffsetDateTime,
     /// Valid until.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub not_after: OffsetDateTime,
     /// Lower-case hex of the SHA-256 of the DER.
+    #[schemars(with = "Sha256Hex")]
     pub fingerprint_sha256: String,
     /// When it was stored.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub issued_at: OffsetDateTime,
 }
 
 /// All versions of a certificate, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionList {
     /// Newest first.
     pub data: Vec<VersionView>,
 }
 
 /// A chain where it is asked for as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainView {
     /// Leaf first, without the root.
     pub pem: String,
 }
 
 /// 202: what was asked for stands, and this job will do it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// The certificate as it stands now.
     pub certificate: CertificateView,

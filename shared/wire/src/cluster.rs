@@ -1,10 +1,13 @@
 //! The processes, the leader and the schedules as they are shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::schema::Instant;
+
 /// `GET /api/v1/cluster`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterView {
     /// Version of the build that answers.
     pub version: String,
@@ -19,7 +22,7 @@ pub struct ClusterView {
 }
 
 /// One incarnation of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessView {
     /// Its id.
     pub id: String,
@@ -31,9 +34,11 @@ pub struct ProcessView {
     pub version: String,
     /// When it registered.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub started_at: OffsetDateTime,
     /// When it last showed that it lives.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub last_beat: OffsetDateTime,
     /// `alive`, `draining`, `silent` or `dead`.
     pub state: String,
@@ -43,7 +48,7 @@ pub struct ProcessView {
 }
 
 /// Who leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeaderView {
     /// Name of the process.
     pub holder: String,
@@ -51,14 +56,16 @@ pub struct LeaderView {
     pub epoch: i64,
     /// When the term began.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub since: OffsetDateTime,
     /// When the lease was renewed last.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub renewed_at: OffsetDateTime,
 }
 
 /// One schedule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduleView {
     /// Its name.
     pub name: String,
@@ -66,8 +73,10 @@ pub struct ScheduleView {
     pub period_s: i64,
     /// The slot to come.
     #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     pub next_slot: Option<OffsetDateTime>,
     /// The last slot that was settled.
     #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     pub last_slot: Option<OffsetDateTime>,
 }

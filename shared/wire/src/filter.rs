@@ -2,6 +2,9 @@
 //!
 //! Invariant: an unknown parameter is a fault with a suggestion, never ignored.
 
+use certmill_domain::certificate::CertificateStatus;
+use certmill_domain::job::JobState;
+
 use crate::{FieldError, Problem, ProblemCode};
 
 /// Rows of a page unless asked for otherwise.
@@ -50,6 +53,62 @@ pub struct JobFilter {
     pub queue: Vec<String>,
     /// Which part.
     pub paging: Paging,
+}
+
+/// One query parameter that filters a list.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryParameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it keeps.
+    pub what: &'static str,
+    /// The words that it takes; none if it takes any text.
+    pub words: fn() -> Vec<&'static str>,
+}
+
+/// What filters a list, besides paging.
+pub trait Filter {
+    /// Its query parameters.
+    const PARAMETERS: &'static [QueryParameter];
+}
+
+const fn text(name: &'static str, what: &'static str) -> QueryParameter {
+    QueryParameter {
+        name,
+        what,
+        words: Vec::new,
+    }
+}
+
+impl Filter for CertificateFilter {
+    const PARAMETERS: &'static [QueryParameter] = &[
+        text("name", "Exact names."),
+        QueryParameter {
+            name: "status",
+            what: "Stored status.",
+            words: || {
+                CertificateStatus::ALL
+                    .map(CertificateStatus::as_str)
+                    .to_vec()
+            },
+        },
+    ];
+}
+
+impl Filter for JobFilter {
+    const PARAMETERS: &'static [QueryParameter] = &[
+        QueryParameter {
+            name: "state",
+            what: "Shown state.",
+            words: || JobState::ALL.map(JobState::as_str).to_vec(),
+        },
+        text("kind", "Kinds of jobs."),
+        text("queue", "Lanes."),
+    ];
+}
+
+impl Filter for Paging {
+    const PARAMETERS: &'static [QueryParameter] = &[];
 }
 
 type Pairs = Vec<(String, String)>;
@@ -222,6 +281,18 @@ mod tests {
         };
         assert_eq!(JobFilter::from_pairs(filter.to_pairs()).unwrap(), filter);
         assert_eq!(Paging::default().rows(), 50);
+    }
+
+    #[test]
+    fn every_declared_parameter_is_read() {
+        let given = |parameters: &[QueryParameter]| {
+            let pair = |one: &QueryParameter| (one.name.to_owned(), "x".to_owned());
+            parameters.iter().map(pair).collect::<Pairs>()
+        };
+        let certificates = CertificateFilter::from_pairs(given(CertificateFilter::PARAMETERS));
+        assert_eq!(certificates.unwrap().to_pairs().len(), 2);
+        let jobs = JobFilter::from_pairs(given(JobFilter::PARAMETERS));
+        assert_eq!(jobs.unwrap().to_pairs().len(), 3);
     }
 
     #[test]

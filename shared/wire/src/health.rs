@@ -1,16 +1,17 @@
 //! Life, readiness and version.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /health`: the process lives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthView {
     /// `ok`
     pub status: String,
 }
 
 /// `GET /ready`: it serves; else a 503 problem whose `errors` name what is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadyView {
     /// Whether it serves.
     pub ready: bool,
@@ -20,7 +21,7 @@ pub struct ReadyView {
 }
 
 /// One condition of readiness.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// `database`, `schema`, `tls` ...
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Check {
 }
 
 /// `GET /api/v1/version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     /// Version of the build that answers.
     pub version: String,

@@ -1,12 +1,16 @@
 //! Issuers as they are shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::schema::{Instant, IssuerIdText};
+
 /// Who signs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuerView {
     /// `iss_...`
+    #[schemars(with = "IssuerIdText")]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -19,8 +23,10 @@ pub struct IssuerView {
     pub subject: Option<String>,
     /// Until when that certificate is valid.
     #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     pub not_after: Option<OffsetDateTime>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub created_at: OffsetDateTime,
 }

@@ -1,19 +1,24 @@
 //! Jobs as they are shown.
 
 use certmill_domain::waiting::WaitingOn;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::schema::{Instant, JobIdText, StateWord};
+
 /// One job, live or finished.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobView {
     /// `job_...`
+    #[schemars(with = "JobIdText")]
     pub id: String,
     /// What it does.
     pub kind: String,
     /// The lane it stands in.
     pub queue: String,
     /// `scheduled`, `available`, `running`, `retryable`, `completed`, `discarded`, `cancelled`.
+    #[schemars(with = "StateWord")]
     pub state: String,
     /// 0 is the most urgent.
     pub priority: i32,
@@ -23,12 +28,15 @@ pub struct JobView {
     pub max_attempts: i32,
     /// Not before.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub run_at: OffsetDateTime,
     /// When it was enqueued.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub created_at: OffsetDateTime,
     /// When it ended.
     #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     pub finished_at: Option<OffsetDateTime>,
     /// Why it is not done.
     #[serde(default)]

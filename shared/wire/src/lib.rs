@@ -15,6 +15,7 @@ mod page;
 mod problem;
 mod problem_code;
 mod profile;
+mod schema;
 mod shape;
 
 pub use body::Request;
@@ -24,7 +25,9 @@ pub use certificate::{
 };
 pub use certmill_domain::waiting::{WaitingOn, Who};
 pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
-pub use filter::{CertificateFilter, DEFAULT_LIMIT, JobFilter, MAX_LIMIT, Paging};
+pub use filter::{
+    CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, MAX_LIMIT, Paging, QueryParameter,
+};
 pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;
 pub use job::JobView;

@@ -1,9 +1,11 @@
 //! One page of a list.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Rows by keyset; the cursor is opaque and bound to the filter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,

@@ -2,12 +2,13 @@
 //!
 //! Invariant: nothing of our inside (SQL, path, backtrace) is part of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ProblemCode;
 
 /// `application/problem+json` (RFC 9457) with our extension members.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Problem {
     /// Page that explains it: `/problems/<code>`.
@@ -38,7 +39,7 @@ pub struct Problem {
 }
 
 /// One fault of a body (JSON pointer, RFC 6901) or of a query (`?name`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldError {
     /// Where.
     pub pointer: String,

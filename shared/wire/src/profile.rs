@@ -1,14 +1,16 @@
 //! Profiles as they are asked for and shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::FieldError;
 use crate::body::Request;
+use crate::schema::{Instant, KeyAlgorithmWord, KeySourceWord, ProfileIdText};
 use crate::shape::{Shape, optional, required};
 
 /// When a version is renewed: exactly one of the two is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalView {
     /// After this share of the lifetime, 0 to 1.
@@ -20,7 +22,7 @@ pub struct RenewalView {
 }
 
 /// Makes a profile: `POST /api/v1/profiles`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileRequest {
     /// Its name, unique.
@@ -32,9 +34,11 @@ pub struct ProfileRequest {
     pub lifetime_s: i64,
     /// Subject keys that are accepted; the built-in list if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<KeyAlgorithmWord>>")]
     pub key_algorithms: Option<Vec<String>>,
     /// `csr` (default) or `sealed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<KeySourceWord>")]
     pub key_source: Option<String>,
     /// When a version is renewed; after two thirds of its life if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,9 +84,10 @@ impl Request for ProfileRequest {
 }
 
 /// What certificates of one purpose have in common.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileView {
     /// `prof_...`
+    #[schemars(with = "ProfileIdText")]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -91,8 +96,10 @@ pub struct ProfileView {
     /// How long a version lives, in seconds.
     pub lifetime_s: i64,
     /// Subject keys that are accepted.
+    #[schemars(with = "Vec<KeyAlgorithmWord>")]
     pub key_algorithms: Vec<String>,
     /// `csr` or `sealed`.
+    #[schemars(with = "KeySourceWord")]
     pub key_source: String,
     /// When a version is renewed.
     pub renew: RenewalView,
@@ -100,5 +107,6 @@ pub struct ProfileView {
     pub allowed_names: Vec<String>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     pub created_at: OffsetDateTime,
 }

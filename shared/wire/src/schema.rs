@@ -1,0 +1,85 @@
+//! Schemas of values that serde writes as plain texts, for the contract of the API.
+//!
+//! Invariant: a text with a fixed set of words or a fixed form says so in its schema, taken from
+//! the type that makes it.
+
+use std::borrow::Cow;
+
+use certmill_domain::certificate::CertificateStatus;
+use certmill_domain::ids::{CertificateId, IssuerId, JobId, ProfileId, VersionId};
+use certmill_domain::job::JobState;
+use certmill_domain::key::KeyAlgorithm;
+use certmill_domain::profile::KeySource;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// An instant: RFC 3339 in UTC.
+pub(crate) struct Instant;
+
+impl JsonSchema for Instant {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+/// A text of one form, described by the type that reads it.
+macro_rules! texts {
+    ($($(#[$meta:meta])* $name:ident => $schema:expr;)*) => {$(
+        $(#[$meta])*
+        pub(crate) struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// `cert_...`
+    CertificateIdText => form(CertificateId::PATTERN);
+    /// `iss_...`
+    IssuerIdText => form(IssuerId::PATTERN);
+    /// `job_...`
+    JobIdText => form(JobId::PATTERN);
+    /// `prof_...`
+    ProfileIdText => form(ProfileId::PATTERN);
+    /// `ver_...`
+    VersionIdText => form(VersionId::PATTERN);
+    /// A word of [`CertificateStatus`].
+    StatusWord => words(&CertificateStatus::ALL.map(CertificateStatus::as_str));
+    /// A word of [`JobState`].
+    StateWord => words(&JobState::ALL.map(JobState::as_str));
+    /// A word of [`KeyAlgorithm`].
+    KeyAlgorithmWord => words(&KeyAlgorithm::ALL.map(KeyAlgorithm::as_str));
+    /// A word of [`KeySource`].
+    KeySourceWord => words(&KeySource::ALL.map(KeySource::as_str));
+    /// Lower-case hex of a SHA-256.
+    Sha256Hex => form("^[0-9a-f]{64}$");
+    /// Lower-case hex of a serial number, 20 bytes at most (RFC 5280, section 4.1.2.2).
+    SerialHex => form("^([0-9a-f]{2}){1,20}$");
+}
+
+fn form(pattern: &str) -> Schema {
+    json_schema!({"type": "string", "pattern": pattern})
+}
+
+fn words(known: &[&str]) -> Schema {
+    json_schema!({"type": "string", "enum": known})
+}
