@@ -31,6 +31,7 @@ pub use permission::Permission;
 pub use problem::Error;
 pub use routes::{Access, OPEN, Route, TABLE};
 pub use server::{Bound, ServeError, ServerOptions, serve};
+pub use supplied::check_supplied;
 
 /// The contract of this build: the OpenAPI 3.1 document of [`TABLE`].
 ///

@@ -158,7 +158,7 @@ fn of_store(error: certmill_store::Error) -> Error {
             let error = certmill_pg::Error::from(source);
             match error.sqlstate() {
                 Some(code) if CROSSED.contains(&code) => crossed(&error),
-                _ if error.is_retryable() => Error::database(error),
+                _ if error.is_unavailable() => Error::database(error),
                 _ => Error::internal(error),
             }
         }

@@ -14,8 +14,10 @@ use axum_server::{Handle, Server};
 use certmill_crypto::mac::MacKey;
 use certmill_service::Context;
 use certmill_settings::{ApiLimits, TlsFiles};
+use certmill_store::clock;
 use certmill_tasks::{JitterPercent, JitteredTicker, Tasks};
 use hyper_util::rt::TokioTimer;
+use time::OffsetDateTime;
 
 use crate::admission::Admission;
 use crate::app::{App, Shared};
@@ -60,9 +62,7 @@ pub struct ServerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
-    #[error(
-        "cannot listen on {listen}: {source}; stop what uses it or choose another address with --listen"
-    )]
+    #[error("cannot listen on {listen}: {source}; {}", bind_advice(*listen, source))]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -75,6 +75,25 @@ pub enum ServeError {
     /// The build is not fit to serve: a route lacks its permission or its description.
     #[error("this build of certmill is not fit to serve: {0}; it is a defect, please report it")]
     Routes(String),
+}
+
+fn bind_advice(listen: SocketAddr, why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "stop what uses it (`ss -ltnp 'sport = :{}'` names it), or choose another address \
+             with --listen",
+            listen.port()
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "ports below 1024 need a right: give it CAP_NET_BIND_SERVICE (systemd: \
+             AmbientCapabilities=), or choose another port than {} with --listen",
+            listen.port()
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; choose another one with --listen".to_owned()
+        }
+        _ => "choose another address with --listen".to_owned(),
+    }
 }
 
 impl From<TlsError> for ServeError {
@@ -131,7 +150,8 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
     });
     let tls = match options.tls {
         Some(files) => {
-            let supplied = Supplied::open(files)?;
+            let now = database_now(&app).await?;
+            let supplied = Supplied::open(files, now)?;
             let tls = supplied.tls();
             app.readiness.certificate_is_in_place();
             tasks.spawn(
@@ -165,6 +185,15 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
         handle.graceful_shutdown(Some(grace));
     });
     Ok(Bound { local_addr, app })
+}
+
+/// Ended or not is decided by the database's clock, as everything is.
+async fn database_now(app: &App) -> Result<OffsetDateTime, TlsError> {
+    let asked = async {
+        let mut tx = app.context.begin().await.map_err(TlsError::new)?;
+        clock::now(&mut tx).await.map_err(TlsError::new)
+    };
+    asked.await
 }
 
 fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{Cli, Command, Global, RoleCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{roles, verbs};
+use crate::{local, roles, verbs};
 
 /// Runs what the command line asks for.
 ///
@@ -33,11 +33,25 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
     let env = Env::of_process();
     match command {
         Command::Role(role) => launch_role(role, &global, &env),
+        Command::Config(verb) => {
+            refuse_server_flag(&global)?;
+            local::config(verb, &global, &env).map(|()| ExitCode::SUCCESS)
+        }
         verb => {
             let runtime = runtime(&mut Builder::new_current_thread())?;
             runtime.block_on(verbs::run(verb, &global, &env))?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn refuse_server_flag(global: &Global) -> Result<(), Failure> {
+    match global.server_flag() {
+        Some(flag) => {
+            let why = "this command talks to no server";
+            Err(Failure::new(Exit::Usage, "flag", flag, why, "leave it out"))
+        }
+        None => Ok(()),
     }
 }
 

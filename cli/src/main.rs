@@ -8,6 +8,7 @@ mod exit;
 mod failure;
 mod key_file;
 mod launch;
+mod local;
 mod lookup;
 mod output;
 mod progress;

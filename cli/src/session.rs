@@ -5,8 +5,9 @@
 use certmill_settings::{ClientEnv, Env, default_data_dir};
 use certmill_wire::client::Client;
 
-use crate::args::Global;
+use crate::args::{Format, Global};
 use crate::connect::connect;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -27,6 +28,17 @@ impl Session {
     /// # Errors
     /// Exit code 3 with everything that is missing or refused.
     pub fn open(global: &Global, env: &Env) -> Result<Self, Failure> {
+        if global.format() == Format::Toml {
+            let why = "toml is a form of `config show` only";
+            let hint = "use table or json";
+            return Err(Failure::new(
+                Exit::Usage,
+                "form",
+                "flag --output",
+                why,
+                hint,
+            ));
+        }
         let client_env = ClientEnv::read(env)?;
         Ok(Self {
             client: connect(global, &client_env, &default_data_dir(env))?,

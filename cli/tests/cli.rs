@@ -155,6 +155,56 @@ fn bad_settings_come_all_at_once_with_3() {
 }
 
 #[test]
+fn config_check_tells_all_faults_those_of_files_too() {
+    let bench = Bench::new().with("CERTMILL_POLL_MS", "soon");
+    let kek = bench.home.path().join("ca.kek");
+    fs::write(&kek, [b'c'; 31]).unwrap();
+    fs::set_permissions(&kek, fs::Permissions::from_mode(0o600)).unwrap();
+    let set = format!("ca_kek_file={}", kek.display());
+    let args = ["config", "check", "--set", &set, "--log-filter", "a=b=c"];
+    let end = bench.run(&args);
+    assert_eq!(end.code, Some(3), "{}", end.stderr);
+    for words in [
+        "`poll_ms` (env CERTMILL_POLL_MS): must be a whole number",
+        "needs 32 bytes, got 31",
+        "`log.filter` (flag --log-filter)",
+    ] {
+        assert!(end.stderr.contains(words), "{words}: {}", end.stderr);
+    }
+    let end = Bench::new().run(&["config", "check"]);
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    assert!(end.stdout.starts_with("OK: "), "{}", end.stdout);
+}
+
+#[test]
+fn config_show_masks_secrets_and_names_origins() {
+    let url = "postgres://u:canary@localhost/c?password=canary";
+    let bench = Bench::new().with("CERTMILL_DATABASE_URL", url);
+    for form in ["table", "json", "toml"] {
+        let end = bench.run(&["config", "show", "--origin", "-o", form, "--role", "api"]);
+        assert_eq!(end.code, Some(0), "{}", end.stderr);
+        assert!(!end.stdout.contains("canary"), "{}", end.stdout);
+        for words in ["postgres://u:****@localhost/c", "env CERTMILL_DATABASE_URL"] {
+            assert!(end.stdout.contains(words), "{form}: {}", end.stdout);
+        }
+    }
+    let end = bench.run(&["config", "show", "-o", "toml"]);
+    let file = bench.home.path().join("shown.toml");
+    fs::write(&file, &end.stdout).unwrap();
+    let again = bench.run(&["config", "check", "--config", file.to_str().unwrap()]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(bench.run(&["status", "-o", "toml"]).code, Some(2));
+}
+
+#[test]
+fn config_docs_is_the_reference_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/settings.md");
+    let end = Bench::new().run(&["config", "docs"]);
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stdout == fs::read_to_string(page).unwrap());
+}
+
+#[test]
 fn a_client_without_a_server_says_what_to_do() {
     let end = Bench::new().run(&["certs", "list", "--data-dir", "nowhere"]);
     assert_eq!(end.code, Some(3), "{}", end.stderr);

@@ -76,9 +76,13 @@ async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
         .await
         .to_string();
     assert!(
-        words.contains("does not fit") && words.contains("key.pem"),
+        words.contains("the public keys differ") && words.contains("key.pem"),
         "{words}"
     );
+    let hashes = words
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .filter(|word| word.len() == 64);
+    assert_eq!(hashes.count(), 2, "{words}");
     std::fs::remove_file(other.path().join("key.pem")).unwrap();
     let words = fails_to_serve(options(&api.context, other.path(), key()))
         .await

@@ -40,6 +40,8 @@ pub enum Format {
     Table,
     /// One JSON value for scripts.
     Json,
+    /// A settings file; of `config show` only.
+    Toml,
 }
 
 impl Global {
@@ -50,11 +52,16 @@ impl Global {
 
     /// The first flag given that means nothing to a role.
     pub fn client_only_flag(&self) -> Option<&'static str> {
+        let output = self.output.is_some().then_some("--output");
+        self.server_flag().or(output)
+    }
+
+    /// The first flag given that names a server, where none is talked to.
+    pub fn server_flag(&self) -> Option<&'static str> {
         let given = [
             (self.url.is_some(), "--url"),
             (self.api_key_file.is_some(), "--api-key-file"),
             (self.ca_file.is_some(), "--ca-file"),
-            (self.output.is_some(), "--output"),
         ];
         given
             .into_iter()

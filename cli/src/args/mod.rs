@@ -6,6 +6,7 @@ mod certs;
 mod forms;
 mod global;
 mod jobs;
+mod local;
 mod page;
 mod profiles;
 mod roles;
@@ -17,9 +18,10 @@ use clap::{Parser, Subcommand};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, WaitArgs};
 pub use global::{Format, Global};
 pub use jobs::{JobsListArgs, JobsVerb};
+pub use local::{ConfigVerb, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
-pub use roles::RoleCommand;
+pub use roles::{RoleArgs, RoleCommand};
 
 /// certmill keeps TLS certificates issued, renewed and proven served.
 #[derive(Debug, Parser)]
@@ -58,6 +60,9 @@ pub enum Command {
     Profiles(ProfilesVerb),
     /// One sentence of truth, and what runs.
     Status,
+    /// Settings: check, show, document. Needs no server.
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Roles of a server.
     #[command(flatten)]
     Role(RoleCommand),

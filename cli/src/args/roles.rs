@@ -78,6 +78,22 @@ pub struct RoleArgs {
     pub set: Vec<(String, String)>,
 }
 
+impl RoleArgs {
+    /// These flags as the strongest layer of settings.
+    pub fn overrides(self, global: &Global) -> Overrides {
+        Overrides {
+            config: global.config.clone(),
+            data_dir: global.data_dir.clone(),
+            database_url: self.database_url,
+            name: self.name,
+            log_format: self.log_format,
+            log_filter: self.log_filter,
+            set: self.set,
+            ..Overrides::default()
+        }
+    }
+}
+
 /// Where the HTTPS surface is.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SurfaceArgs {
@@ -125,17 +141,11 @@ impl RoleCommand {
             ),
         };
         let overrides = Overrides {
-            config: global.config.clone(),
-            data_dir: global.data_dir.clone(),
             listen: surface.listen,
-            database_url: common.database_url,
-            name: common.name,
             queues: work.queues,
             concurrency: work.concurrency,
-            log_format: common.log_format,
-            log_filter: common.log_filter,
             public_names: surface.public_names,
-            set: common.set,
+            ..common.overrides(global)
         };
         (role, overrides)
     }

@@ -4,7 +4,7 @@ use certmill_pg::{
     ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
 };
 use certmill_service::bootstrap;
-use certmill_settings::{DatabaseTls, Role, Secret, Settings};
+use certmill_settings::{DatabaseTls, Pooler, Role, Secret, Settings};
 
 use super::key_files::{self, Keyrings};
 use super::refusal;
@@ -59,6 +59,8 @@ fn options(settings: &Settings, role: Role) -> ConnectOptions {
         DatabaseTls::Require => TlsRule::Require,
         DatabaseTls::Disable => TlsRule::Off,
     };
+    // Migrations need a session of their own, so the owner's address is a direct one.
+    options.pooler = role != Role::Migrate && settings.database.pooler == Pooler::Transaction;
     options
 }
 
@@ -126,7 +128,10 @@ pub(super) async fn pool_with_schema(settings: &Settings) -> Result<Pool, Failur
     if settings.migrate_at_boot
         && matches!(
             state,
-            SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Equal
+            SchemaState::Empty
+                | SchemaState::Behind { .. }
+                | SchemaState::Gap { .. }
+                | SchemaState::Equal
         )
     {
         prepare(settings, &urls, false).await?;

@@ -7,7 +7,7 @@ use certmill_pg::Pool;
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Hinter, Wake};
 use certmill_service::{Context, Policy};
-use certmill_settings::{Role, Settings, Wake as WakeBy};
+use certmill_settings::{Pooler, Role, Settings, Wake as WakeBy};
 use certmill_tasks::{Shutdown, Tasks};
 use std::sync::Arc;
 
@@ -37,15 +37,23 @@ pub(super) fn tasks() -> Result<Tasks, Failure> {
 
 /// Hints go out, unless the settings say that polling is enough.
 pub(super) fn hinter(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Hinter {
-    match settings.wake {
+    match wake_by(settings) {
         WakeBy::Notify => Hinter::start(tasks, (*pool.connect_options()).clone()),
         WakeBy::Poll => Hinter::none(),
     }
 }
 
+/// A pooler in transaction mode delivers no notification, so that nobody could listen there.
+fn wake_by(settings: &Settings) -> WakeBy {
+    match settings.database.pooler {
+        Pooler::Transaction => WakeBy::Poll,
+        Pooler::None => settings.wake,
+    }
+}
+
 /// Hints come in, unless the settings say that polling is enough.
 pub(super) fn wake(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Wake {
-    match settings.wake {
+    match wake_by(settings) {
         WakeBy::Notify => Wake::listen(tasks, (*pool.connect_options()).clone()),
         WakeBy::Poll => Wake::polling_only(),
     }

@@ -11,7 +11,14 @@ pub(super) fn database(error: certmill_pg::Error) -> Failure {
             "database",
             "database_url",
             &error.to_string(),
-            "start Postgres, or name another one",
+            "",
+        ),
+        certmill_pg::Error::Login(refusal) => Failure::new(
+            Exit::Config,
+            "database",
+            "database_url",
+            &refusal.why,
+            &refusal.advice,
         ),
         other => Failure::new(
             Exit::Config,

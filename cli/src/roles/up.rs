@@ -13,6 +13,10 @@ use super::{admin, api, database, files, process, refusal, scheduler, worker};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// Connections of the embedded server that our pool leaves to migrations, beats, hints, `doctor`,
+/// a `psql`, and what Postgres keeps for superusers.
+const BESIDE_THE_POOL: u32 = 20;
+
 /// Runs all roles. The embedded server is stopped last, when nobody uses it any more.
 pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let embedded = if settings.database.url.is_none() {
@@ -43,6 +47,8 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
 async fn start_embedded(settings: &Settings) -> Result<Embedded, Failure> {
     let mut options = EmbeddedOptions::new(&settings.data_dir, &settings.database.cache_dir);
     options.bin_dir.clone_from(&settings.database.bin_dir);
+    let wanted = settings.max_connections(Role::Up) + BESIDE_THE_POOL;
+    options.max_connections = options.max_connections.max(wanted);
     Embedded::start(options, &|step| {
         tracing::info!(event = "postgres", "{step}")
     })

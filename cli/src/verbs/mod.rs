@@ -14,7 +14,7 @@ use crate::args::{Command, Global, IssuersVerb};
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Runs a client verb; a role is none and does nothing here.
+/// Runs a client verb; roles and local commands are none and do nothing here.
 ///
 /// # Errors
 /// The verb's.
@@ -26,6 +26,6 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Status => status::run(&session).await,
-        Command::Role(_) => Ok(()),
+        Command::Config(_) | Command::Role(_) => Ok(()),
     }
 }

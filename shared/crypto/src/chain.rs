@@ -8,10 +8,12 @@ mod error;
 mod expected;
 mod leaf;
 mod ordering;
+mod outline;
 
 pub use error::ChainError;
 pub use expected::{Expected, verify_issued};
 pub use leaf::{Leaf, is_self_issued, signed_bytes_sha256};
+pub use outline::Outline;
 
 use crate::pem;
 

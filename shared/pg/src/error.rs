@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use crate::login::{self, Refusal};
+
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -32,6 +34,9 @@ pub enum Error {
         /// The server's primary message.
         message: String,
     },
+    /// The server would not let us in: wrong password, no such database, no right to log in.
+    #[error("{0}")]
+    Login(Refusal),
     /// A query that had to return a row returned none.
     #[error("no row")]
     NoRow,
@@ -69,6 +74,12 @@ impl Error {
         }
     }
 
+    /// Whether the database cannot be used now, be it that somebody must mend the login first.
+    /// A running role answers this like an outage.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_retryable() || matches!(self, Self::Login(_))
+    }
+
     /// The violated constraint's name, if that is what happened.
     pub fn constraint(&self) -> Option<&str> {
         match self {
@@ -81,6 +92,7 @@ impl Error {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Refused { sqlstate, .. } => Some(sqlstate),
+            Self::Login(refusal) => Some(&refusal.sqlstate),
             _ => None,
         }
     }
@@ -108,8 +120,14 @@ impl From<sqlx::Error> for Error {
         match error {
             sqlx::Error::Database(db) => {
                 let code = db.code().unwrap_or_default().into_owned();
+                if let Some(refusal) = Refusal::of(&code, db.message()) {
+                    return Self::Login(refusal);
+                }
                 if unavailable_sqlstate(&code) {
-                    return Self::Unavailable(format!("{} (SQLSTATE {code})", db.message()));
+                    return Self::Unavailable(
+                        login::busy(&code, db.message())
+                            .unwrap_or_else(|| format!("{} (SQLSTATE {code})", db.message())),
+                    );
                 }
                 match db.constraint() {
                     Some(name) if code.starts_with("23") => Self::Constraint(name.to_owned()),

@@ -6,12 +6,14 @@
 mod address;
 pub mod embedded;
 mod error;
+mod login;
 mod migrator;
 mod pool;
 mod server;
 
 pub use address::{TlsRule, user_of};
 pub use error::{Error, Result};
-pub use migrator::{SchemaState, migrate, newest_migration, schema_state};
+pub use login::Refusal;
+pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
 pub use pool::{ConnectOptions, Pool, Tx, connect, connect_one};
 pub use server::MINIMUM_MAJOR;

@@ -4,6 +4,7 @@
 //! through a transaction-mode pooler; a schema newer than this build is never touched.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -44,6 +45,13 @@ pub enum SchemaState {
         /// Newest version of this build.
         known: i64,
     },
+    /// A migration below the database's version has no row.
+    Gap {
+        /// The migration.
+        version: i64,
+        /// Version of the database.
+        at: i64,
+    },
     /// A migration without a transaction was cut short.
     Dirty {
         /// The migration.
@@ -68,18 +76,27 @@ impl SchemaState {
         }
     }
 
-    fn words(self) -> String {
+    /// What it means and what to run.
+    #[must_use]
+    pub fn words(self) -> String {
+        let known = known_range();
         match self {
             Self::Empty => "the database has no certmill schema; run `certmill migrate`".to_owned(),
-            Self::Behind { at, known } => format!(
-                "the database is at {at}, this build needs {known}; run `certmill migrate` of this \
-                 build"
+            Self::Behind { at, .. } => format!(
+                "the database is at {at}, this build needs {}; run `certmill migrate` of this build",
+                known.end()
             ),
             Self::Equal => "the database and this build agree".to_owned(),
-            Self::Newer { at, known } => format!(
-                "the database is at {at}, this build knows {}..{known}; run the newer certmill \
-                 that migrated it (a schema is never taken back)",
-                oldest_known()
+            Self::Newer { at, .. } => format!(
+                "the database is at {at}, this build knows {}..{}; run the newer certmill that \
+                 migrated it (a schema is never taken back)",
+                known.start(),
+                known.end()
+            ),
+            Self::Gap { version, at } => format!(
+                "the database is at {at}, but migration {version} is missing; run `certmill \
+                 migrate` of this build; where that says that something exists already, put the \
+                 row of {version} back into {TABLE} from a backup"
             ),
             Self::Dirty { version } => format!(
                 "migration {version} was cut short; look at what it left, finish or undo it, \
@@ -93,21 +110,16 @@ impl SchemaState {
     }
 }
 
-/// Newest migration of this build.
-pub fn newest_migration() -> i64 {
-    MIGRATIONS
-        .iter()
-        .map(|m| m.version)
-        .max()
-        .unwrap_or_default()
+/// The migrations that this build knows, first to last. A role works with the last one only; a
+/// database beyond it belongs to a newer build and is refused.
+pub fn known_range() -> RangeInclusive<i64> {
+    let versions = || MIGRATIONS.iter().map(|m| m.version);
+    versions().min().unwrap_or_default()..=versions().max().unwrap_or_default()
 }
 
-fn oldest_known() -> i64 {
-    MIGRATIONS
-        .iter()
-        .map(|m| m.version)
-        .min()
-        .unwrap_or_default()
+/// Newest migration of this build.
+pub fn newest_migration() -> i64 {
+    *known_range().end()
 }
 
 /// Compares the database with this build. Needs SELECT on sqlx's table, which `migrate` grants.
@@ -154,11 +166,12 @@ fn compare(rows: &[(i64, bool, Vec<u8>)]) -> SchemaState {
     }
     let missing = MIGRATIONS
         .iter()
-        .any(|m| !rows.iter().any(|row| row.0 == m.version));
-    if missing {
-        SchemaState::Behind { at, known }
-    } else {
-        SchemaState::Equal
+        .map(|m| m.version)
+        .find(|version| !rows.iter().any(|row| row.0 == *version));
+    match missing {
+        None => SchemaState::Equal,
+        Some(version) if version < at => SchemaState::Gap { version, at },
+        Some(_) => SchemaState::Behind { at, known },
     }
 }
 
@@ -221,7 +234,7 @@ async fn run(conn: &mut PgConnection, progress: &(dyn Fn(&str) + Send + Sync)) -
             progress("the schema is up to date");
             return Ok(());
         }
-        SchemaState::Empty | SchemaState::Behind { .. } => {}
+        SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Gap { .. } => {}
         other => return other.require_equal(),
     }
     conn.ensure_migrations_table(TABLE)
@@ -325,6 +338,19 @@ mod tests {
                 version: dirty[0].0
             }
         );
+        let mut behind = rows();
+        let last = behind.pop().map(|row| row.0);
+        if let (Some(at), Some(_)) = (behind.last().map(|row| row.0), last) {
+            assert_eq!(compare(&behind), SchemaState::Behind { at, known });
+        }
+        let gap = rows().split_off(1);
+        assert_eq!(
+            compare(&gap),
+            SchemaState::Gap {
+                version: 1,
+                at: known
+            }
+        );
         let mut changed = rows();
         changed[0].2[0] ^= 1;
         assert_eq!(
@@ -333,5 +359,42 @@ mod tests {
                 version: changed[0].0
             }
         );
+    }
+
+    #[test]
+    fn a_refusal_says_where_the_database_is_and_what_to_run() {
+        let known = newest_migration();
+        for (state, words) in [
+            (
+                SchemaState::Newer { at: 942, known },
+                format!(
+                    "the database is at 942, this build knows 1..{known}; run the newer certmill"
+                ),
+            ),
+            (
+                SchemaState::Behind { at: 3, known },
+                format!("the database is at 3, this build needs {known}; run `certmill migrate`"),
+            ),
+            (
+                SchemaState::Gap { version: 2, at: 3 },
+                "the database is at 3, but migration 2 is missing".to_owned(),
+            ),
+            (
+                SchemaState::Dirty { version: 4 },
+                "migration 4 was cut short".to_owned(),
+            ),
+            (
+                SchemaState::Changed { version: 5 },
+                "migration 5 in the database differs".to_owned(),
+            ),
+            (SchemaState::Empty, "run `certmill migrate`".to_owned()),
+        ] {
+            let told = state.require_equal().map_err(|e| e.to_string());
+            assert!(
+                told.as_ref().is_err_and(|told| told.contains(&words)),
+                "{told:?}"
+            );
+        }
+        assert!(SchemaState::Equal.require_equal().is_ok());
     }
 }

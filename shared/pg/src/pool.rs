@@ -10,8 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use crate::address::{self, TlsRule};
-use crate::server;
-use crate::{Error, Result};
+use crate::{Error, Result, login, server};
 
 /// A pool of connections of one role.
 pub type Pool = sqlx::PgPool;
@@ -131,12 +130,26 @@ async fn prepare(
 
 async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection> {
     match tokio::time::timeout(patience, options.connect()).await {
+        Ok(Err(sqlx::Error::Io(why))) => Err(Error::Unavailable(login::unreachable(
+            &place(options),
+            &why,
+        ))),
+        Ok(Err(sqlx::Error::Tls(why))) => Err(Error::Tls(login::tls(&place(options), &why))),
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Error::Unavailable(format!(
-            "{} did not answer within {} s",
-            options.get_host(),
+            "{} did not answer within {} s; check the network and the firewall between here and \
+             there",
+            place(options),
             patience.as_secs()
         ))),
+    }
+}
+
+/// Where the server is looked for, as people write it.
+fn place(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
     }
 }
 

@@ -43,7 +43,7 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Busy => true,
-            Self::Database(error) => error.is_retryable(),
+            Self::Database(error) => error.is_unavailable(),
             _ => false,
         }
     }

@@ -56,8 +56,14 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "database.max_connections",
         whole(1, 1000),
-        "by role: api 50, worker 20, scheduler 5",
-        "pool size",
+        "by role: up 60, api 50, worker 20, scheduler 5",
+        "most connections of this process's pool",
+    ),
+    key(
+        "database.pooler",
+        Kind::OneOf(&["none", "transaction"]),
+        "none",
+        "what stands between us and Postgres",
     ),
     key(
         "database.tls",
@@ -286,33 +292,27 @@ pub(crate) fn env_name(name: &str) -> String {
 
 /// One row of the reference page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReferenceRow {
-    /// The key in TOML.
-    pub key: &'static str,
-    /// The environment variable.
-    pub env: String,
-    /// The form of its value.
-    pub form: String,
-    /// The default in words; empty means none.
-    pub default: &'static str,
-    /// What it is for.
-    pub meaning: &'static str,
+pub(crate) struct ReferenceRow {
+    pub(crate) key: &'static str,
+    pub(crate) form: String,
+    /// Empty means none.
+    pub(crate) default: &'static str,
+    pub(crate) meaning: &'static str,
 }
 
 pub(crate) fn reference() -> Vec<ReferenceRow> {
     KEYS.iter()
         .map(|key| ReferenceRow {
             key: key.name,
-            env: env_name(key.name),
             form: match key.kind {
                 Kind::Text => "text".to_owned(),
-                Kind::Secret => format!("secret, or its file in {}_file", key.name),
+                Kind::Secret => format!("secret, or its file in `{}_file`", key.name),
                 Kind::Path => "path".to_owned(),
                 Kind::List => "list of texts".to_owned(),
                 Kind::Bool => "true or false".to_owned(),
                 Kind::Whole { least, most } => format!("{least}..{most}"),
                 Kind::Share => "0.0..1.0".to_owned(),
-                Kind::OneOf(words) => words.join(" | "),
+                Kind::OneOf(words) => words.join(", "),
             },
             default: key.default,
             meaning: key.meaning,

@@ -7,11 +7,14 @@ mod client_env;
 mod database_url;
 mod env;
 mod folders;
+mod inventory;
 mod key;
 mod layers;
+mod mask;
 mod overrides;
 mod problem;
 mod reader;
+mod reference;
 mod role;
 mod secret_file;
 mod settings;
@@ -23,14 +26,15 @@ pub use client_env::ClientEnv;
 pub use database_url::DatabaseAddress;
 pub use env::Env;
 pub use folders::{default_cache_dir, default_data_dir};
-pub use key::ReferenceRow;
+pub use inventory::ShownSetting;
 pub use overrides::Overrides;
 pub use problem::{Error, Problem};
+pub use reference::reference_page;
 pub use role::Role;
 pub use secret_file::{check_key_mode, read_key_bytes, read_key_file, read_secret_file};
 pub use settings::{
-    ApiLimits, Database, DatabaseTls, Failpoints, Log, LogFormat, ProcessLease, Settings, TlsFiles,
-    Wake, Worker,
+    ApiLimits, Database, DatabaseTls, Failpoints, Inspection, Log, LogFormat, Pooler, ProcessLease,
+    Settings, TlsFiles, Wake, Worker,
 };
 pub use suggest::nearest;
 

@@ -25,6 +25,10 @@ impl Reader {
         self.layers.entry(key).is_some()
     }
 
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.layers.entry(key)
+    }
+
     /// Where the key was given, for problems found later.
     pub(crate) fn place(&self, key: &str) -> String {
         self.layers

@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::key::{self, ReferenceRow};
+use crate::inventory::{self, ShownSetting};
 use crate::layers::Layers;
 use crate::reader::Reader;
 use crate::validate;
-use crate::{Env, Error, Overrides, Role, Secret, default_cache_dir, default_data_dir};
+use crate::{Env, Error, Overrides, Problem, Role, Secret, default_cache_dir, default_data_dir};
 
 /// All settings of one process.
 #[derive(Clone, Debug)]
@@ -70,10 +70,21 @@ pub struct Database {
     pub max_connections: Option<u32>,
     /// TLS to the database.
     pub tls: DatabaseTls,
+    /// What stands between us and Postgres.
+    pub pooler: Pooler,
     /// Folder of `initdb` and `postgres`, if given.
     pub bin_dir: Option<PathBuf>,
     /// Where downloaded binaries are unpacked.
     pub cache_dir: PathBuf,
+}
+
+/// What stands between a process and Postgres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or a pooler that gives a session of one's own.
+    None,
+    /// A pooler that hands out a server connection for one transaction at a time.
+    Transaction,
 }
 
 /// How strictly TLS to the database is checked, from lax to strict.
@@ -169,22 +180,47 @@ pub struct Failpoints {
     pub unfenced_finish: bool,
 }
 
+/// What a look at all layers found, sound or not.
+#[derive(Debug)]
+pub struct Inspection {
+    /// What was read, with the default in place of whatever is wrong.
+    pub draft: Settings,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+    /// Each setting with its origin.
+    pub shown: Vec<ShownSetting>,
+}
+
 impl Settings {
     /// Reads and checks all layers for a role.
     ///
     /// # Errors
     /// [`Error::Usage`] for a secret on the command line, else every problem at once.
     pub fn load(role: Role, overrides: &Overrides, env: &Env) -> Result<Self, Error> {
+        let seen = Self::inspect(role, overrides, env)?;
+        if seen.problems.is_empty() {
+            Ok(seen.draft)
+        } else {
+            Err(Error::Invalid(seen.problems))
+        }
+    }
+
+    /// As [`Settings::load`], and goes on where something is wrong: for those who show or check
+    /// settings rather than run with them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a secret on the command line.
+    pub fn inspect(role: Role, overrides: &Overrides, env: &Env) -> Result<Inspection, Error> {
         let mut problems = Vec::new();
         let layers = Layers::read(overrides, env, &mut problems)?;
         let mut reader = Reader::new(layers, problems);
-        let settings = Self::read(role, &mut reader, env);
-        validate::check(&settings, &mut reader);
-        if reader.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Error::Invalid(reader.problems))
-        }
+        let draft = Self::read(role, &mut reader, env);
+        validate::check(&draft, &mut reader);
+        Ok(Inspection {
+            shown: inventory::take(&draft, &reader),
+            draft,
+            problems: reader.problems,
+        })
     }
 
     /// The pool size of a role: as set, else by role.
@@ -193,12 +229,6 @@ impl Settings {
         self.database
             .max_connections
             .unwrap_or(role.default_max_connections())
-    }
-
-    /// One row for each key, for the reference page.
-    #[must_use]
-    pub fn reference() -> Vec<ReferenceRow> {
-        key::reference()
     }
 
     fn read(role: Role, reader: &mut Reader, env: &Env) -> Self {
@@ -274,6 +304,10 @@ fn read_database(reader: &mut Reader, env: &Env) -> Database {
         url,
         migrate_url,
         max_connections: reader.given_whole("database.max_connections").map(narrow),
+        pooler: match reader.word("database.pooler") {
+            Some("transaction") => Pooler::Transaction,
+            _ => Pooler::None,
+        },
         bin_dir: reader.path("postgres_bin_dir"),
         cache_dir: reader
             .path("cache_dir")

@@ -276,11 +276,71 @@ fn failpoints_exist_in_debug_builds_only() {
 }
 
 #[test]
-fn the_reference_has_fewer_than_forty_rows() {
-    let rows = Settings::reference();
-    assert!(rows.len() < 40 && rows.iter().all(|row| !row.meaning.is_empty()));
-    assert!(
-        rows.iter()
-            .any(|row| row.env == "CERTMILL_DATABASE__MAX_CONNECTIONS")
-    );
+fn the_reference_stays_short() {
+    let rows = crate::key::reference();
+    assert!(rows.len() < 45 && rows.iter().all(|row| !row.meaning.is_empty()));
+}
+
+#[test]
+fn each_value_is_shown_with_its_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, secret) = (dir.path().join("c.toml"), dir.path().join("url"));
+    fs::write(
+        &file,
+        "# x\npoll_ms = 1_500\n[worker]\nqueues = ['a', 'b']\n",
+    )
+    .unwrap();
+    fs::write(&secret, "postgres://u:canary@localhost/c\n").unwrap();
+    let env = Env::with_vars([
+        ("CERTMILL_CONFIG", file.to_str().unwrap()),
+        ("CERTMILL_DATABASE_URL_FILE", secret.to_str().unwrap()),
+        ("CERTMILL_WAKE", "poll"),
+        ("HOME", "/h/u"),
+    ]);
+    let flags = Overrides {
+        listen: Some("127.0.0.1:3".into()),
+        ..Overrides::default()
+    };
+    let seen = Settings::inspect(Role::Worker, &flags, &env).unwrap();
+    assert!(seen.problems.is_empty(), "{:?}", seen.problems);
+    let row = |key: &str| {
+        let found = seen.shown.iter().find(|row| row.key == key).unwrap();
+        (found.value.clone(), found.origin.clone())
+    };
+    let place = |line| format!("{}:{line}", file.display());
+    for (key, value, origin) in [
+        ("listen", "127.0.0.1:3", "flag --listen".to_owned()),
+        ("wake", "poll", "env CERTMILL_WAKE".to_owned()),
+        ("poll_ms", "1500", place(2)),
+        ("worker.queues", "a,b", place(4)),
+        (
+            "ca_kek_file",
+            "/h/u/.local/share/certmill/ca.kek",
+            "default".to_owned(),
+        ),
+        ("database.max_connections", "20", "default".to_owned()),
+        ("database.tls", "disable", "default".to_owned()),
+        ("process.rescue_ms", "10000", "default".to_owned()),
+        (
+            "database_url",
+            "postgres://u:****@localhost/c",
+            format!("env CERTMILL_DATABASE_URL_FILE, in {}", secret.display()),
+        ),
+        (
+            "migrate_url",
+            "postgres://u:****@localhost/c",
+            "default".to_owned(),
+        ),
+    ] {
+        assert_eq!(row(key), (value.to_owned(), origin), "{key}");
+    }
+    assert!(!format!("{seen:?}").contains("canary"));
+}
+
+#[test]
+fn an_inspection_goes_on_where_something_is_wrong() {
+    let env = Env::with_vars([("CERTMILL_POLL_MS", "soon"), ("CERTMILL_WAKE", "poll")]);
+    let seen = Settings::inspect(Role::Up, &Overrides::default(), &env).unwrap();
+    assert_eq!(seen.problems.len(), 1, "{:?}", seen.problems);
+    assert_eq!(seen.draft.wake, Wake::Poll);
 }

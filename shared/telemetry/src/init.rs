@@ -57,6 +57,14 @@ pub fn init(format: Format, filter: &str) -> Result<(), InitError> {
     Ok(())
 }
 
+/// Whether [`init`] would take this filter.
+///
+/// # Errors
+/// Why not.
+pub fn check_filter(filter: &str) -> Result<(), InitError> {
+    parse_filter(filter).map(|_| ())
+}
+
 fn parse_filter(filter: &str) -> Result<EnvFilter, InitError> {
     let bad = |source| InitError::Filter {
         filter: filter.to_owned(),

@@ -8,5 +8,5 @@ mod escape;
 mod init;
 mod ready;
 
-pub use init::{Format, InitError, init};
+pub use init::{Format, InitError, check_filter, init};
 pub use ready::{READY_TARGET, Ready, ready};

@@ -117,6 +117,60 @@ async fn a_wrong_password_is_refused_and_never_shown() {
         .await
         .unwrap_err();
     assert_eq!(error.sqlstate(), Some("28P01"), "{error}");
+    let words = error.to_string();
+    for way_out in [
+        "ALTER ROLE certmill_app PASSWORD",
+        "put the old secret back",
+        "on an evaluation volume only",
+    ] {
+        assert!(words.contains(way_out), "{words}");
+    }
+    assert!(error.is_unavailable() && !error.is_retryable());
+    assert!(!format!("{error} {error:?}").contains("canary42"));
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_login_has_its_own_words() {
+    let db = TestDb::new().await;
+    let right = db.app_url();
+    let (before, after) = right.expose_secret().split_once("certmill_app:").unwrap();
+    let (secret, place) = after.split_once('@').unwrap();
+    let (_, options) = place.split_once('?').unwrap_or((place, ""));
+    let missing = format!("{before}certmill_app:{secret}@localhost:5432/nowhere?{options}");
+    let error = connect(&SecretString::from(missing), ConnectOptions::new("test"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.sqlstate(), Some("3D000"), "{error}");
+    assert!(error.to_string().contains("CREATE DATABASE"), "{error}");
+    // A role of its own: the others' logins are in use by tests beside this one.
+    let mut superuser = connect_one(&db.superuser_url(), &ConnectOptions::new("test"))
+        .await
+        .unwrap();
+    superuser
+        .execute("CREATE ROLE barred NOLOGIN PASSWORD 'canary42'")
+        .await
+        .unwrap();
+    let barred = right
+        .expose_secret()
+        .replace(&format!("certmill_app:{secret}"), "barred:canary42");
+    let error = connect(&SecretString::from(barred), ConnectOptions::new("test"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.sqlstate(), Some("28000"), "{error}");
+    assert!(error.to_string().contains("LOGIN right"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_says_so() {
+    let url = SecretString::from("postgres://u:canary42@nowhere.invalid/db?sslmode=verify-full");
+    let error = connect(&url, ConnectOptions::new("test"))
+        .await
+        .unwrap_err();
+    let words = error.to_string();
+    assert!(
+        words.contains("nowhere.invalid:5432: the host name cannot be resolved"),
+        "{words}"
+    );
     assert!(!format!("{error} {error:?}").contains("canary42"));
 }
 
@@ -130,5 +184,10 @@ async fn nobody_listening_is_unavailable() {
         .await
         .unwrap_err();
     assert!(error.is_retryable(), "{error}");
+    let words = error.to_string();
+    assert!(
+        words.contains(&format!("127.0.0.1:{port}: nobody listens there")),
+        "{words}"
+    );
     assert!(!format!("{error} {error:?}").contains("canary42"));
 }

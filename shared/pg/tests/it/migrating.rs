@@ -84,13 +84,50 @@ async fn behind_and_dirty_say_what_to_run() {
         .execute("DELETE FROM _sqlx_migrations WHERE version = 1")
         .await
         .unwrap();
+    let known = newest_migration();
+    let refused = |state: SchemaState| state.require_equal().unwrap_err().to_string();
+    let gap = schema_state(db.app()).await.unwrap();
+    assert_eq!(
+        gap,
+        SchemaState::Gap {
+            version: 1,
+            at: known
+        }
+    );
+    assert!(refused(gap).contains("migration 1 is missing"));
+    db.owner()
+        .execute("DELETE FROM _sqlx_migrations WHERE version > 3")
+        .await
+        .unwrap();
+    db.owner()
+        .execute("INSERT INTO _sqlx_migrations SELECT 1, 'x', now(), true, checksum, 0 FROM _sqlx_migrations WHERE version = 2")
+        .await
+        .unwrap();
+    let changed = schema_state(db.app()).await.unwrap();
+    assert_eq!(changed, SchemaState::Changed { version: 1 });
+    assert!(refused(changed).contains("differs from the one in this build"));
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_build_is_told_with_both_versions() {
+    let db = TestDb::new().await;
+    db.owner()
+        .execute("DELETE FROM _sqlx_migrations WHERE version > 3")
+        .await
+        .unwrap();
     let words = schema_state(db.app())
         .await
         .unwrap()
         .require_equal()
         .unwrap_err()
         .to_string();
-    assert!(words.contains("certmill migrate"), "{words}");
+    assert!(
+        words.contains(&format!(
+            "the database is at 3, this build needs {}",
+            newest_migration()
+        )) && words.contains("certmill migrate"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
