@@ -9,7 +9,6 @@ mod app;
 mod auth;
 mod body;
 mod contract;
-mod cursor;
 mod id;
 mod idempotency;
 mod limits;

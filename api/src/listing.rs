@@ -9,6 +9,7 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::{FromRequestParts, Query};
 use axum::response::{IntoResponse as _, Response};
+use certmill_crypto::cursor::{self, Scope};
 use certmill_service::Caller;
 use certmill_wire::{FieldError, Page, Paging, Problem, ProblemCode};
 use http::header::{HeaderValue, LINK};
@@ -17,7 +18,6 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::app::App;
-use crate::cursor::{self, Scope};
 
 /// The decoded parameters of a query, with the path and query as they came.
 pub(crate) struct Pairs {
@@ -81,7 +81,15 @@ impl<'a> Listing<'a> {
 
     /// The key of the row after which the page begins.
     pub(crate) fn after<const N: usize>(&self) -> Result<Option<[u8; N]>, Error> {
-        let read = |text: &String| cursor::read::<N>(&self.app.cursor_key, &self.scope(), text);
+        let read = |text: &String| {
+            cursor::read::<N>(&self.app.cursor_key, &self.scope(), text).ok_or_else(|| {
+                Error::new(
+                    ProblemCode::InvalidCursor,
+                    "the cursor is not one of this list, filter and key",
+                )
+                .with_hint("begin again without a cursor")
+            })
+        };
         self.paging.cursor.as_ref().map(read).transpose()
     }
 

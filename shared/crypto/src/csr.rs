@@ -16,8 +16,12 @@ use certmill_domain::names::Names;
 
 use crate::keys::PublicKey;
 
-/// The largest request that is read, in bytes.
+/// The largest request that is read, in bytes, in either form.
 pub const SIZE_MAX: usize = 64 * 1024;
+
+/// The largest request in DER, in bytes: its PEM is within [`SIZE_MAX`] as well, so that what was
+/// taken once is taken again in its other form.
+pub const DER_SIZE_MAX: usize = 44 * 1024;
 
 /// A request whose signature and key were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 pub mod ca;
 pub mod chain;
 pub mod csr;
+pub mod cursor;
 pub mod digest;
 pub mod keys;
 pub mod mac;

@@ -10,36 +10,48 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Problem;
 use crate::layers::{Entry, Origin, Raw};
+use crate::problem::shown;
 
 /// The keys of a TOML text; problems are added to the list.
 pub(crate) fn read(file: &Path, text: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let place = Place {
-        file: file.display().to_string(),
-        text,
-    };
+    let place = Place::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    for error in errors.iter().take(SYNTAX_PROBLEMS_MAX) {
         problems.push(place.syntax_problem(error.message(), error.span()));
+    }
+    if let Some(more) = errors.len().checked_sub(SYNTAX_PROBLEMS_MAX + 1) {
+        let why = format!("{} more faults are not shown", more + 1);
+        let hint = "mend the first ones";
+        problems.push(Problem::new("settings file", place.file.clone(), why, hint));
     }
     let mut entries = Vec::new();
     place.flatten("", table.get_ref(), &mut entries, problems);
     entries
 }
 
+/// How many syntax errors of one file are told; after some a reader has lost the thread.
+const SYNTAX_PROBLEMS_MAX: usize = 50;
+
 struct Place<'a> {
     file: String,
     text: &'a str,
+    /// Where line feeds stand, counted once: every key asks for its line.
+    ends: Vec<usize>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    fn new(file: &Path, text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self {
+            file: file.display().to_string(),
+            text,
+            ends,
+        }
+    }
+
     fn line(&self, offset: usize) -> usize {
-        let upto = offset.min(self.text.len());
-        self.text.as_bytes()[..upto]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1
+        self.ends.partition_point(|end| *end < offset) + 1
     }
 
     fn at(&self, line: usize) -> String {
@@ -57,7 +69,8 @@ impl Place<'_> {
                 .first_use(key, span.start)
                 .map_or(String::new(), |first| format!(", first in line {first}"));
             let why = format!("the key stands twice{first}");
-            return Problem::new(format!("`{key}`"), self.at(line), why, "keep one of them");
+            let what = format!("`{}`", shown(key));
+            return Problem::new(what, self.at(line), why, "keep one of them");
         }
         Problem::new(
             "settings file",
@@ -114,7 +127,7 @@ impl Place<'_> {
                     entries.push(Entry { key, raw, origin });
                 }
                 None => problems.push(Problem::new(
-                    format!("`{key}`"),
+                    format!("`{}`", shown(&key)),
                     self.at(line),
                     format!("a {} cannot be used here", value.get_ref().type_str()),
                     "write a text, a number, true/false, or a list of texts",

@@ -16,16 +16,16 @@ use std::path::PathBuf;
     reason = "tests have no settings to read this from"
 )]
 pub fn tool(name: &str) -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("CERTMILL_TOOLS") {
+    if let Some(folder) = std::env::var_os("CERTMILL_TEST_TOOLS") {
         let path = PathBuf::from(folder).join(name);
         assert!(
             path.is_file(),
-            "{name} is not in CERTMILL_TOOLS ({}): run `export \"$(cargo xtask tools)\"`",
+            "{name} is not in CERTMILL_TEST_TOOLS ({}): run `export \"$(cargo xtask tools)\"`",
             path.display()
         );
         return Some(path);
     }
-    let Some(why) = std::env::var_os("CERTMILL_TOOLS_LEFT_OUT") else {
+    let Some(why) = std::env::var_os("CERTMILL_TEST_TOOLS_LEFT_OUT") else {
         panic!("this test calls {name}: run `export \"$(cargo xtask tools)\"` once in this shell");
     };
     let why = why.to_string_lossy();

@@ -30,7 +30,7 @@ const CONNECTORS: [&str; 3] = ["issuers", "targets", "notifiers"];
 /// Open to every crate but domain.
 const OPEN: [&str; 3] = ["telemetry", "tasks", "settings"];
 
-const ROWS: [(&str, May); 24] = [
+const ROWS: [(&str, May); 25] = [
     ("domain", May::Only(&[])),
     ("crypto", May::Only(&["domain"])),
     ("wire", May::Only(&["domain"])),
@@ -46,6 +46,7 @@ const ROWS: [(&str, May); 24] = [
         May::Only(&["store", "queue", "coordination", "pg", "domain", "crypto"]),
     ),
     ("testkit", May::Anything),
+    ("properties", May::Only(&["crypto", "domain"])),
     ("cli", May::Anything),
     ("loadtest", May::Anything),
     ("xtask", May::Anything),

@@ -12,9 +12,9 @@ use anyhow::Result;
 pub use crates::CargoTool;
 
 /// What tests look up the Python tools by: the folder of their executables.
-pub const TOOLS_VARIABLE: &str = "CERTMILL_TOOLS";
+pub const TOOLS_VARIABLE: &str = "CERTMILL_TEST_TOOLS";
 /// Set instead where the tools cannot be had: why.
-pub const LEFT_OUT_VARIABLE: &str = "CERTMILL_TOOLS_LEFT_OUT";
+pub const LEFT_OUT_VARIABLE: &str = "CERTMILL_TEST_TOOLS_LEFT_OUT";
 
 /// Where the pinned tools come from.
 #[derive(Clone, Copy)]

@@ -18,8 +18,8 @@ pub enum CsrError {
     /// More than one PEM block.
     #[error("exactly one PEM block is expected")]
     MultiplePemBlocks,
-    /// Beyond [`super::SIZE_MAX`].
-    #[error("the request is larger than 64 KiB")]
+    /// Beyond [`super::SIZE_MAX`] or [`super::DER_SIZE_MAX`].
+    #[error("the request is larger than 64 KiB in PEM or 44 KiB in DER")]
     TooLarge,
     /// No PEM or DER certificate request.
     #[error("this is no PKCS#10 certificate request in PEM or DER")]

@@ -9,7 +9,7 @@ use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
-use crate::csr::{Csr, CsrError, SIZE_MAX, requested_names};
+use crate::csr::{Csr, CsrError, DER_SIZE_MAX, SIZE_MAX, requested_names};
 use crate::keys::PublicKey;
 use crate::{pem, signature};
 
@@ -56,6 +56,9 @@ fn from_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, CsrError> {
 }
 
 fn from_der(der: &[u8]) -> Result<Csr, CsrError> {
+    if der.len() > DER_SIZE_MAX {
+        return Err(CsrError::TooLarge);
+    }
     // The parser lets the constructed bit of the outermost tag pass either way.
     if der.first() != Some(&0x30) {
         return Err(CsrError::Malformed);

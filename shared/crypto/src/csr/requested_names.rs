@@ -2,6 +2,8 @@
 //!
 //! Invariant: a list that is there is taken whole or refused, never in part.
 
+use std::collections::HashSet;
+
 use certmill_domain::names::{Names, San};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
@@ -14,11 +16,10 @@ use crate::san::{SanFault, from_general_name};
 pub(super) fn read(request: &X509CertificationRequest<'_>) -> Result<Option<Names>, CsrError> {
     let extensions = sole_extension_list(request)?;
     let mut names = None;
-    for (index, extension) in extensions.iter().enumerate() {
-        if extensions[..index]
-            .iter()
-            .any(|earlier| earlier.oid == extension.oid)
-        {
+    // A set, since a request may carry thousands of extensions.
+    let mut seen = HashSet::new();
+    for extension in extensions {
+        if !seen.insert(extension.oid.as_bytes()) {
             return Err(CsrError::DuplicateExtension);
         }
         match extension.parsed_extension() {

@@ -1,20 +1,21 @@
 //! Cursors of lists: opaque to clients, bound to list, filter and principal.
 //!
-//! Invariant: a cursor that this installation did not make for this list, filter and key is
-//! refused; the tag covers all of them, the text carries only the last row's key.
+//! Invariant: a cursor that was not made under this key for this list, filter and principal is no
+//! cursor; the tag covers all of them, the text carries only the last row's key.
 
-use certmill_crypto::mac::{MacKey, TAG_LEN};
-use certmill_wire::ProblemCode;
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::Error;
+use crate::mac::{MacKey, TAG_LEN};
 
 /// The form below; a changed form gets another number.
 const VERSION: u8 = 1;
 
+/// The longest text that is read at all, in bytes; what [`write`] makes is shorter.
+pub const TEXT_MAX: usize = 512;
+
 /// Which list a cursor belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scope<'a> {
+pub struct Scope<'a> {
     /// The list's path.
     pub list: &'a str,
     /// Its filter without paging, as the wire writes it.
@@ -43,29 +44,21 @@ impl Scope<'_> {
 }
 
 /// Writes the cursor of the page after the row `last`.
-pub(crate) fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
+#[must_use]
+pub fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(last);
     bytes.extend_from_slice(&key.sign(&scope.message(last)));
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-/// The key of the row after which the page begins.
-pub(crate) fn read<const N: usize>(
-    key: &MacKey,
-    scope: &Scope<'_>,
-    text: &str,
-) -> Result<[u8; N], Error> {
-    decode(key, scope, text).ok_or_else(|| {
-        Error::new(
-            ProblemCode::InvalidCursor,
-            "the cursor is not one of this list, filter and key",
-        )
-        .with_hint("begin again without a cursor")
-    })
-}
-
-fn decode<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Option<[u8; N]> {
+/// The key of the row after which the page begins; `None` for anything but a cursor of this
+/// scope.
+#[must_use]
+pub fn read<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Option<[u8; N]> {
+    if text.len() > TEXT_MAX {
+        return None;
+    }
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (version, rest) = bytes.split_first()?;
     if *version != VERSION || rest.len() != N + TAG_LEN {
@@ -82,7 +75,7 @@ fn decode<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Option
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use certmill_crypto::seal::Kek;
+    use crate::seal::Kek;
 
     #[test]
     fn only_its_own_scope_takes_a_cursor_back() {
@@ -95,10 +88,10 @@ mod tests {
         };
         let text = write(&key, &scope, &[7; 8]);
         assert_eq!(read::<8>(&key, &scope, &text).unwrap(), [7; 8]);
-        assert!(decode::<4>(&key, &scope, &text).is_none());
-        assert!(decode::<8>(&key, &Scope { list: "x", ..scope }, &text).is_none());
+        assert!(read::<4>(&key, &scope, &text).is_none());
+        assert!(read::<8>(&key, &Scope { list: "x", ..scope }, &text).is_none());
         assert!(
-            decode::<8>(
+            read::<8>(
                 &key,
                 &Scope {
                     filter: &[],
@@ -109,7 +102,7 @@ mod tests {
             .is_none()
         );
         assert!(
-            decode::<8>(
+            read::<8>(
                 &key,
                 &Scope {
                     principal: "key_2",
@@ -120,7 +113,7 @@ mod tests {
             .is_none()
         );
         let other = MacKey::derive(&Kek::from_bytes([2; 32]), "cursor");
-        assert!(decode::<8>(&other, &scope, &text).is_none());
+        assert!(read::<8>(&other, &scope, &text).is_none());
     }
 
     #[test]
@@ -136,7 +129,7 @@ mod tests {
             for replacement in ["A", "_", "9", "!", "é"] {
                 let mut changed = text.clone();
                 changed.replace_range(place..=place, replacement);
-                assert!(changed == text || decode::<8>(&key, &scope, &changed).is_none());
+                assert!(changed == text || read::<8>(&key, &scope, &changed).is_none());
             }
         }
     }
