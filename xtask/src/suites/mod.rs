@@ -1,6 +1,8 @@
 //! `cargo xtask test`: runs the suites one after the other and ends with their count.
 //! Invariant: green only when every chosen suite ran at least one test and none failed.
 
+mod fuzz;
+mod gates;
 pub mod needs;
 mod plan;
 pub mod stream;
@@ -15,6 +17,7 @@ use anyhow::{Result, bail};
 
 use crate::tidy::{self, Member};
 use crate::tools::{LEFT_OUT_VARIABLE, TOOLS_VARIABLE, Tools};
+use gates::{Gate, Site, Verdict};
 use plan::{Step, Suite};
 use table::Outcome;
 use tally::Tally;
@@ -22,7 +25,7 @@ use tally::Tally;
 /// What to run.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// Run the process suite at its full length (10 minutes of faults instead of 90 seconds)
+    /// Also fuzz, and run the process suite at its full length (10 minutes of faults, not 90 seconds)
     #[arg(long)]
     full: bool,
     /// Run only this suite (may be repeated)
@@ -51,7 +54,7 @@ struct Run<'a> {
 /// # Errors
 /// When the run cannot begin: a tool or a dependency is missing and cannot be fetched.
 pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
-    let suites = plan::chosen(&choice.only);
+    let suites = plan::chosen(&choice.only, choice.full);
     let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
     println!("certmill tests: {}", names.join(", "));
     println!(
@@ -84,7 +87,7 @@ pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
         }
         outcomes.push(outcome);
     }
-    println!("\nleft out: {}", left_out(choice, &run));
+    println!("\nleft out: {}", left_out(choice, &run, &outcomes));
     println!("{}", table::render(&outcomes));
     Ok(table::total(&outcomes).failed == 0)
 }
@@ -101,7 +104,7 @@ fn python_tools(suites: &[Suite], offline: bool) -> Result<PathBuf, String> {
     tools
 }
 
-fn left_out(choice: &Choice, run: &Run<'_>) -> String {
+fn left_out(choice: &Choice, run: &Run<'_>, outcomes: &[Outcome]) -> String {
     let missing = Suite::ALL
         .into_iter()
         .filter(|suite| !run.suites.contains(suite));
@@ -114,6 +117,7 @@ fn left_out(choice: &Choice, run: &Run<'_>) -> String {
     if let (Err(why), true) = (&run.tools, run.suites.iter().any(|s| s.needs_python())) {
         parts.push(format!("tests that need tools in Python ({why})"));
     }
+    parts.extend(outcomes.iter().flat_map(|outcome| outcome.left_out.clone()));
     if parts.is_empty() {
         "nothing".to_owned()
     } else {
@@ -156,7 +160,15 @@ pub fn cargo<Word: AsRef<str>>(root: &Path, words: &[Word], offline: bool) -> Co
     command
         .args(words.iter().map(AsRef::as_ref))
         .current_dir(root);
-    // What `cargo run` tells this crate about itself must not reach the build scripts of others.
+    forget_ourselves(&mut command);
+    if offline {
+        command.env("CARGO_NET_OFFLINE", "true");
+    }
+    command
+}
+
+/// What `cargo run` tells this crate about itself must not reach the build scripts of others.
+pub fn forget_ourselves(command: &mut Command) {
     for (name, _) in std::env::vars() {
         let about_us = [
             "CARGO_PKG_",
@@ -168,10 +180,6 @@ pub fn cargo<Word: AsRef<str>>(root: &Path, words: &[Word], offline: bool) -> Co
             command.env_remove(name);
         }
     }
-    if offline {
-        command.env("CARGO_NET_OFFLINE", "true");
-    }
-    command
 }
 
 impl Run<'_> {
@@ -184,6 +192,7 @@ impl Run<'_> {
             took,
             budget,
             fault: Some(fault.to_owned()),
+            left_out: Vec::new(),
         }
     }
 
@@ -198,14 +207,15 @@ impl Run<'_> {
             return Ok(self.not_run(suite, "not run: the build failed"));
         }
         let began = Instant::now();
-        let (mut tally, mut fault) = (Tally::default(), None);
+        let (mut tally, mut fault, mut left_out) = (Tally::default(), None, Vec::new());
         for step in &steps {
-            let (counted, wrong) = self.step(step, began + budget * HANG_FACTOR)?;
-            tally += counted;
-            fault = fault.or(wrong);
+            let ended = self.step(step, began + budget * HANG_FACTOR)?;
+            tally += ended.tally;
+            fault = fault.or(ended.fault);
+            left_out.extend(ended.left_out);
         }
         let took = began.elapsed();
-        if fault.is_none() && suite != Suite::Build && tally.ran() == 0 {
+        if fault.is_none() && suite != Suite::Build && tally.ran() == 0 && left_out.is_empty() {
             fault = Some("it ran no test".to_owned());
         }
         if fault.is_none() && took > budget * CI_FACTOR && std::env::var_os("CI").is_some() {
@@ -217,16 +227,19 @@ impl Run<'_> {
             took,
             budget,
             fault,
+            left_out,
         })
     }
 
-    fn step(&self, step: &Step, deadline: Instant) -> Result<(Tally, Option<String>)> {
+    fn step(&self, step: &Step, deadline: Instant) -> Result<Stepped> {
         let (words, counts_as) = match step {
             Step::HouseRules => {
                 println!("--- house rules");
                 let green = tidy::run(self.root)?;
                 return Ok(verdict(green, "house rules are broken (cargo xtask tidy)"));
             }
+            Step::Gate(gate) => return self.gate(*gate, deadline),
+            Step::Fuzz { target, seconds } => return Ok(self.fuzz(target, *seconds, deadline)),
             Step::Check(words) => (words, true),
             Step::Prepare(words) | Step::Tests(words) => (words, false),
         };
@@ -241,26 +254,86 @@ impl Run<'_> {
             Err(why) => command.env(LEFT_OUT_VARIABLE, why),
         };
         let ended = stream::run(&mut command, deadline, &mut std::io::stdout())?;
-        if ended.timed_out {
-            let (tally, fault) = (ended.tally, format!("hung and was ended: {shown}"));
-            return Ok((tally, Some(fault)));
-        }
-        if counts_as {
-            return Ok(verdict(ended.success, &shown));
-        }
-        let fault = match (ended.success, ended.tally.failed) {
-            (true, 0) => None,
-            (_, 0) => Some(format!("{shown} ended with an error")),
-            (_, failed) => Some(format!("{failed} tests failed")),
+        let fault = match (ended.timed_out, ended.success, ended.tally.failed) {
+            (true, ..) => Some(format!("hung and was ended: {shown}")),
+            _ if counts_as => return Ok(verdict(ended.success, &shown)),
+            (_, true, 0) => None,
+            (_, _, 0) => Some(format!("{shown} ended with an error")),
+            (_, _, failed) => Some(format!("{failed} tests failed")),
         };
-        Ok((ended.tally, fault))
+        let tally = ended.tally;
+        Ok(Stepped {
+            tally,
+            fault,
+            left_out: None,
+        })
+    }
+
+    fn gate(&self, gate: Gate, deadline: Instant) -> Result<Stepped> {
+        println!("--- {}", gate.name());
+        let site = Site {
+            root: self.root,
+            tools: self.tools(),
+            python: &self.tools,
+            deadline,
+        };
+        Ok(match gate.run(&site)? {
+            Verdict::Clean => verdict(true, ""),
+            Verdict::Faulty(cure) => verdict(false, &format!("{}: {cure}", gate.name())),
+            Verdict::LeftOut(why) => Stepped::left_out(gate.name(), &why),
+        })
+    }
+
+    fn fuzz(&self, target: &str, seconds: u32, deadline: Instant) -> Stepped {
+        println!("--- fuzzing {target} for {seconds} s");
+        match fuzz::run(self.root, self.tools(), target, seconds, deadline) {
+            Ok(held) => verdict(
+                held,
+                &format!("fuzzing {target} found something, see above"),
+            ),
+            Err(why) => Stepped::left_out(&format!("fuzzing {target}"), &format!("{why:#}")),
+        }
+    }
+
+    fn tools(&self) -> Tools {
+        Tools {
+            offline: self.offline,
+        }
     }
 }
 
-fn verdict(green: bool, fault: &str) -> (Tally, Option<String>) {
-    if green {
+/// How one step ended.
+struct Stepped {
+    tally: Tally,
+    fault: Option<String>,
+    /// What it could not do on this machine, and why.
+    left_out: Option<String>,
+}
+
+impl Stepped {
+    fn left_out(what: &str, why: &str) -> Self {
+        println!("left out: {what}: {why}");
+        let tally = Tally {
+            skipped: 1,
+            ..Tally::default()
+        };
+        Self {
+            tally,
+            fault: None,
+            left_out: Some(format!("{what} ({why})")),
+        }
+    }
+}
+
+fn verdict(green: bool, fault: &str) -> Stepped {
+    let (tally, fault) = if green {
         (Tally::passed(1), None)
     } else {
         (Tally::failed(1), Some(fault.to_owned()))
+    };
+    Stepped {
+        tally,
+        fault,
+        left_out: None,
     }
 }

@@ -6,13 +6,19 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use super::{fuzz, gates::Gate};
 use crate::tidy::Member;
+
+/// How long each fuzz target runs.
+const FUZZ_S: u32 = 60;
 
 /// A suite, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
     /// House rules, formatting, clippy
     Tidy,
+    /// Dependencies and migrations, looked at by other people's tools
+    Habits,
     /// Compile what the chosen suites need
     Build,
     /// Tests inside the crates, and examples in docstrings
@@ -21,6 +27,8 @@ pub enum Suite {
     Sql,
     /// Real processes that are killed and paused
     Process,
+    /// A short run of each fuzz target (with `--full`)
+    Fuzz,
 }
 
 /// One step of a suite.
@@ -28,6 +36,10 @@ pub enum Suite {
 pub enum Step {
     /// The house rules, in this process.
     HouseRules,
+    /// A gate, which counts as one check.
+    Gate(Gate),
+    /// A fuzz target, which counts as one check.
+    Fuzz { target: String, seconds: u32 },
     /// A cargo command that counts as one check.
     Check(Vec<String>),
     /// A cargo command that only prepares.
@@ -37,40 +49,51 @@ pub enum Step {
 }
 
 impl Suite {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Tidy,
+        Self::Habits,
         Self::Build,
         Self::Unit,
         Self::Sql,
         Self::Process,
+        Self::Fuzz,
     ];
+
+    /// Whether it runs without `--full`.
+    pub fn is_ordinary(self) -> bool {
+        self != Self::Fuzz
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Tidy => "tidy",
+            Self::Habits => "habits",
             Self::Build => "build",
             Self::Unit => "unit",
             Self::Sql => "sql",
             Self::Process => "process",
+            Self::Fuzz => "fuzz",
         }
     }
 
     /// What the suite may take; `full` runs the process suite at full length.
     pub fn budget(self, full: bool) -> Duration {
         let minutes = match self {
-            Self::Tidy => 7,
-            Self::Build => 15,
+            Self::Tidy => 6,
+            Self::Habits => 5,
+            Self::Build => 12,
             Self::Unit => 2,
             Self::Sql => 5,
             Self::Process if full => 30,
-            Self::Process => 10,
+            Self::Process => 9,
+            Self::Fuzz => 15,
         };
         Duration::from_secs(minutes * 60)
     }
 
-    /// Whether some test of it calls a tool in Python.
+    /// Whether something in it calls a tool in Python.
     pub fn needs_python(self) -> bool {
-        matches!(self, Self::Sql | Self::Process)
+        matches!(self, Self::Habits | Self::Sql | Self::Process)
     }
 
     /// Whether it needs what the build suite makes.
@@ -79,9 +102,13 @@ impl Suite {
     }
 }
 
-/// The suites to run, in order: those chosen, or all; `build` comes along where it is needed.
-pub fn chosen(only: &[Suite]) -> Vec<Suite> {
-    let wanted = |suite: Suite| only.is_empty() || only.contains(&suite);
+/// The suites to run, in order: those chosen, or the ordinary ones, or all for a full run; `build`
+/// comes along where it is needed.
+pub fn chosen(only: &[Suite], full: bool) -> Vec<Suite> {
+    let wanted = |suite: Suite| match only {
+        [] => full || suite.is_ordinary(),
+        only => only.contains(&suite),
+    };
     let build = only.is_empty() || only.iter().any(|suite| suite.needs_build());
     Suite::ALL
         .into_iter()
@@ -119,6 +146,13 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
                 Step::Check(format),
                 Step::Check(cargo(&clippy)),
             ]
+        }
+        Suite::Habits => Gate::ALL.map(Step::Gate).into(),
+        Suite::Fuzz => {
+            let seconds = FUZZ_S;
+            let targets = fuzz::targets(&crate::root())?;
+            let steps = targets.into_iter();
+            steps.map(|target| Step::Fuzz { target, seconds }).collect()
         }
         Suite::Build => {
             let mut prepared = Vec::new();
@@ -196,7 +230,7 @@ mod tests {
     #[test]
     fn every_test_binary_has_a_suite() {
         let members = [member(&["it"]), member(&["it", "process", "faults"])];
-        let all = chosen(&[]);
+        let all = chosen(&[], false);
         let process = steps(Suite::Process, &all, &members).unwrap();
         let text = format!("{process:?}");
         assert!(text.contains("process") && text.contains("faults") && !text.contains("\"it\""));
@@ -211,14 +245,15 @@ mod tests {
 
     #[test]
     fn a_choice_brings_its_build_along() {
-        assert_eq!(chosen(&[Suite::Sql]), [Suite::Build, Suite::Sql]);
-        assert_eq!(chosen(&[Suite::Tidy]), [Suite::Tidy]);
-        assert_eq!(chosen(&[]), Suite::ALL);
+        assert_eq!(chosen(&[Suite::Sql], false), [Suite::Build, Suite::Sql]);
+        assert_eq!(chosen(&[Suite::Tidy], false), [Suite::Tidy]);
+        assert_eq!(chosen(&[], true), Suite::ALL);
+        assert!(!chosen(&[], false).contains(&Suite::Fuzz));
     }
 
     #[test]
     fn the_ordinary_run_stays_under_forty_minutes() {
-        let total: Duration = Suite::ALL.iter().map(|suite| suite.budget(false)).sum();
+        let total: Duration = chosen(&[], false).iter().map(|s| s.budget(false)).sum();
         assert!(total < Duration::from_secs(40 * 60));
     }
 }

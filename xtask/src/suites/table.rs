@@ -15,6 +15,8 @@ pub struct Outcome {
     pub budget: Duration,
     /// Why it is red; `None` is green.
     pub fault: Option<String>,
+    /// What this machine could not run, and why.
+    pub left_out: Vec<String>,
 }
 
 impl Outcome {
@@ -83,6 +85,7 @@ mod tests {
             took,
             budget,
             fault: fault.map(str::to_owned),
+            left_out: Vec::new(),
         }
     }
 
