@@ -117,8 +117,9 @@ fn dependencies(site: &Site<'_>, scratch: &Scratch) -> Result<Verdict> {
             .args(["--log-level", "error", "--offline"])
             .arg("--manifest-path")
             .arg(manifest)
-            .args(["check", "--hide-inclusion-graph", "--config"])
+            .arg("--config")
             .arg(site.root.join("deny.toml"))
+            .args(["check", "--hide-inclusion-graph"])
             .args(what);
         command
     };
