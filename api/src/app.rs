@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use certmill_crypto::mac::MacKey;
+use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
 use certmill_settings::ApiLimits;
 
@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     /// The OpenAPI document, as it is sent.
     pub contract: Bytes,
     /// The key of cursors.
-    pub cursor_key: MacKey,
+    pub cursor_key: MacRing,
     /// Bounds of requests.
     pub limits: ApiLimits,
     /// How much goes on at once.

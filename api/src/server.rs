@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
-use certmill_crypto::mac::MacKey;
+use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
 use certmill_settings::{ApiLimits, TlsFiles};
 use certmill_store::clock;
@@ -40,8 +40,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// The service's handles.
     pub context: Context,
-    /// The key of list cursors: `MacKey::derive(&app_kek, "cursor")`, equal on all replicas.
-    pub cursor_key: MacKey,
+    /// The key of list cursors: `MacRing::new(app_keys, "cursor")`, equal on all replicas.
+    pub cursor_key: MacRing,
     /// Where `api-tls/` lies.
     pub data_dir: PathBuf,
     /// The name of this host, as it goes into the own certificate.

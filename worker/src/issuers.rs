@@ -1,6 +1,6 @@
-//! Connected issuers of this process, kept while their settings stay the same.
+//! Connected issuers of this process, kept while their settings and their authority stay the same.
 
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_domain::ids::IssuerId;
 use certmill_issuers::connect;
 use certmill_pg::Pool;
@@ -10,21 +10,23 @@ use certmill_store::issuer::Issuer;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// The issuers that were connected so far.
 pub(crate) struct Issuers {
     pool: Pool,
-    ca_keys: Option<Arc<Keyring>>,
+    ca_keys: Option<Arc<LiveKeyring>>,
     connected: Mutex<HashMap<IssuerId, Kept>>,
 }
 
 struct Kept {
+    ca_key_id: Option<Uuid>,
     config: serde_json::Value,
     issuer: Arc<dyn Connected>,
 }
 
 impl Issuers {
-    pub(crate) fn new(pool: Pool, ca_keys: Option<Arc<Keyring>>) -> Self {
+    pub(crate) fn new(pool: Pool, ca_keys: Option<Arc<LiveKeyring>>) -> Self {
         Self {
             pool,
             ca_keys,
@@ -40,7 +42,7 @@ impl Issuers {
         let mut connected = self.connected.lock().await;
         if let Some(kept) = connected
             .get(&row.id)
-            .filter(|kept| kept.config == row.config)
+            .filter(|kept| kept.ca_key_id == row.ca_key_id && kept.config == row.config)
         {
             return Ok(Arc::clone(&kept.issuer));
         }
@@ -53,7 +55,7 @@ impl Issuers {
                 ));
             }
             (Some(id), Some(keys)) => Some(
-                open_ca_key(&self.pool, keys, id)
+                open_ca_key(&self.pool, &keys.snapshot(), id)
                     .await
                     .map_err(|why| Fault::retry("ca_key_not_opened", why.to_string()))?,
             ),
@@ -62,6 +64,7 @@ impl Issuers {
         connected.insert(
             row.id,
             Kept {
+                ca_key_id: row.ca_key_id,
                 config: row.config.clone(),
                 issuer: Arc::clone(&issuer),
             },

@@ -4,7 +4,7 @@ use crate::failpoint::Failpoints;
 use crate::issuers::Issuers;
 use crate::kinds::{self, Tools};
 use crate::{rescue, settle};
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
@@ -47,7 +47,7 @@ pub struct Options {
     /// Sends such hints for what sweeps enqueue.
     pub hinter: Hinter,
     /// The ca KEK, where this process has it; without it, lanes that sign are left alone.
-    pub ca_keys: Option<Arc<Keyring>>,
+    pub ca_keys: Option<Arc<LiveKeyring>>,
     /// Faults on purpose.
     pub failpoints: Failpoints,
 }

@@ -8,8 +8,8 @@ use certmill_api::{Bound, ServeError, ServerOptions, serve};
 use certmill_crypto::ca::{CaPlan, LeafPlan, Purpose, SigningCa, create_root};
 use certmill_crypto::chain::certificate_pem;
 use certmill_crypto::keys::PrivateKey;
-use certmill_crypto::mac::MacKey;
-use certmill_crypto::seal::{Kek, Keyring};
+use certmill_crypto::mac::MacRing;
+use certmill_crypto::seal::{Kek, Keyring, LiveKeyring};
 use certmill_crypto::token::ApiKey;
 use certmill_crypto::{csr, random};
 use certmill_domain::ids::TeamId;
@@ -18,7 +18,7 @@ use certmill_domain::names::Names;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_queue::Hinter;
-use certmill_service::{Context, Policy, Role, bootstrap};
+use certmill_service::{Context, Policy, Role, authorities, bootstrap};
 use certmill_settings::{ApiLimits, TlsFiles};
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_telemetry::clock::now_utc;
@@ -115,14 +115,14 @@ impl Api {
 
     pub async fn start_with(wish: Wish) -> Self {
         let db = TestDb::new().await;
-        let (ca_keys, app_kek) = (ring(1), Kek::from_bytes([2; 32]));
+        let ca_keys = ring(1);
         bootstrap::seed(db.owner(), &ca_keys, &ring(2))
             .await
             .unwrap();
         let context = Context {
             pool: db.app().clone(),
             hinter: Hinter::none(),
-            app_keys: Some(Arc::new(ring(2))),
+            app_keys: Some(Arc::new(LiveKeyring::new(ring(2)))),
             policy: Policy {
                 process_lease: time::Duration::seconds(6),
                 acknowledge_sealed_keys: true,
@@ -132,12 +132,12 @@ impl Api {
         let root = SuppliedRoot::new();
         root.write(dir.path());
         let tasks = Tasks::new(Shutdown::new());
-        let mut options = options(&context, dir.path(), MacKey::derive(&app_kek, "cursor"));
+        let mut options = options(&context, dir.path());
         options.limits = wish.limits;
         let mut trust = root.pem();
         if wish.own_certificate {
             options.tls = None;
-            trust = bootstrap::root_pem(db.app()).await.unwrap();
+            trust = authorities::anchors_pem(db.app()).await.unwrap();
         }
         let bound = serve(options, &tasks).await.unwrap();
         let keys = keys(&context).await;
@@ -203,11 +203,12 @@ pub async fn send(request: RequestBuilder) -> Answer {
     }
 }
 
-pub fn options(context: &Context, dir: &Path, cursor_key: MacKey) -> ServerOptions {
+pub fn options(context: &Context, dir: &Path) -> ServerOptions {
+    let app_keys = context.app_keys.clone().unwrap();
     ServerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         context: context.clone(),
-        cursor_key,
+        cursor_key: MacRing::new(app_keys, "cursor"),
         data_dir: dir.to_owned(),
         host_name: "test-host".to_owned(),
         public_names: vec!["api.example.com".to_owned()],

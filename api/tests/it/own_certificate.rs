@@ -4,8 +4,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use certmill_api::serve;
-use certmill_crypto::mac::MacKey;
-use certmill_crypto::seal::Kek;
 use certmill_service::{Caller, bootstrap, certificates};
 use certmill_store::certificate::Filter;
 
@@ -99,8 +97,7 @@ async fn a_restart_reuses_what_is_in_the_folder() {
     let key = std::fs::read(api.dir.path().join("api-tls/key.pem")).unwrap();
     assert!(api.tasks.shutdown(Duration::from_secs(5)).await);
     let tasks = Tasks::new(Shutdown::new());
-    let kek = Kek::from_bytes([2; 32]);
-    let mut options = options(&api.context, api.dir.path(), MacKey::derive(&kek, "cursor"));
+    let mut options = options(&api.context, api.dir.path());
     options.tls = None;
     let bound = serve(options, &tasks).await.unwrap();
     assert!(bound.ready(&tasks).await);

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use certmill_crypto::mac::MacKey;
-use certmill_crypto::seal::Kek;
 use certmill_service::Role;
 
 use crate::fixture::{Api, SuppliedRoot, Wish, client, fails_to_serve, options, send, until};
@@ -57,8 +55,7 @@ async fn changed_files_are_shown_and_unfit_ones_are_not() {
 #[tokio::test]
 async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
     let api = Api::start().await;
-    let key = || MacKey::derive(&Kek::from_bytes([2; 32]), "cursor");
-    let mut taken = options(&api.context, api.dir.path(), key());
+    let mut taken = options(&api.context, api.dir.path());
     taken.listen = api.bound.local_addr;
     let words = fails_to_serve(taken).await.to_string();
     assert!(
@@ -72,7 +69,7 @@ async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
         other.path().join("cert.pem"),
     )
     .unwrap();
-    let words = fails_to_serve(options(&api.context, other.path(), key()))
+    let words = fails_to_serve(options(&api.context, other.path()))
         .await
         .to_string();
     assert!(
@@ -84,7 +81,7 @@ async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
         .filter(|word| word.len() == 64);
     assert_eq!(hashes.count(), 2, "{words}");
     std::fs::remove_file(other.path().join("key.pem")).unwrap();
-    let words = fails_to_serve(options(&api.context, other.path(), key()))
+    let words = fails_to_serve(options(&api.context, other.path()))
         .await
         .to_string();
     assert!(words.contains("key.pem"), "{words}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use certmill_crypto::token::ApiKey;
 use certmill_pg::Pool;
-use certmill_service::{admin_key, bootstrap};
+use certmill_service::{admin_key, authorities};
 use certmill_settings::{Settings, read_key_file};
 use secrecy::ExposeSecret as _;
 
@@ -58,7 +58,9 @@ pub(super) async fn write_client_files(
     data_dir: &Path,
     url: &str,
 ) -> Result<(), Failure> {
-    let anchor = bootstrap::root_pem(pool).await.map_err(refusal::service)?;
+    let anchor = authorities::anchors_pem(pool)
+        .await
+        .map_err(refusal::service)?;
     files::write_public(&data_dir.join("ca.pem"), &anchor)?;
     files::write_public(&data_dir.join("url"), &format!("{url}\n"))
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use certmill_api::{Bound, ServeError, ServerOptions, serve};
-use certmill_crypto::mac::MacKey;
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::mac::MacRing;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::{Hinter, keep_registered};
 use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
-use super::{admin, database, files, key_files, process};
+use super::{admin, database, files, key_files, keyrings, process};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -21,10 +21,11 @@ const TLS_POLL: std::time::Duration = std::time::Duration::from_secs(10);
 /// Runs an api alone.
 pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     files::make_folder(&settings.data_dir)?;
-    let app_keys = key_files::load(&settings.app_kek_file)?;
+    let files = key_files::of_app(&settings);
+    let loaded = files.load()?;
     let pool = database::pool_with_schema(&settings).await?;
-    key_files::require_known(&pool, "app", &app_keys).await?;
     let tasks = process::tasks()?;
+    let app_keys = keyrings::hold(&settings, &tasks, &pool, files, loaded).await?;
     let hinter = process::hinter(&settings, &tasks, &pool);
     let bound = start(&settings, &tasks, &pool, hinter, app_keys).await?;
     let url = url(&bound);
@@ -40,11 +41,11 @@ pub(super) async fn start(
     tasks: &Tasks,
     pool: &Pool,
     hinter: Hinter,
-    app_keys: Arc<Keyring>,
+    app_keys: Arc<LiveKeyring>,
 ) -> Result<Bound, Failure> {
     let options = ServerOptions {
         listen: settings.listen,
-        cursor_key: MacKey::derive(app_keys.current(), "cursor"),
+        cursor_key: MacRing::new(Arc::clone(&app_keys), "cursor"),
         context: process::context(settings, pool.clone(), hinter, Some(app_keys)),
         data_dir: settings.data_dir.clone(),
         host_name: process::host_name(),

@@ -3,11 +3,10 @@
 use certmill_pg::{
     ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
 };
-use certmill_service::bootstrap;
+use certmill_service::{bootstrap, keks};
 use certmill_settings::{DatabaseTls, Pooler, Role, Secret, Settings};
 
-use super::key_files::{self, Keyrings};
-use super::refusal;
+use super::{key_files, refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -70,7 +69,7 @@ pub(super) async fn prepare(
     settings: &Settings,
     urls: &Urls,
     make_key_files: bool,
-) -> Result<Keyrings, Failure> {
+) -> Result<(), Failure> {
     let owner = owner_pool(settings, &urls.owner).await?;
     let before = schema_state(&owner).await.map_err(refusal::database)?;
     if matches!(before, SchemaState::Empty) && !make_key_files && !key_files::are_there(settings) {
@@ -101,16 +100,21 @@ pub(super) async fn prepare(
     let seeded = bootstrap::is_seeded(&owner)
         .await
         .map_err(refusal::service)?;
-    let keyrings = if make_key_files && !seeded {
-        key_files::make_missing(settings)?
-    } else {
-        key_files::load_both(settings)?
-    };
-    bootstrap::seed(&owner, &keyrings.ca, &keyrings.app)
-        .await
-        .map_err(refusal::service)?;
+    if make_key_files && !seeded {
+        key_files::make_missing(settings)?;
+    }
+    let mut keyrings = Vec::new();
+    for files in [key_files::of_ca(settings), key_files::of_app(settings)] {
+        let keyring = keks::keyring(&owner, files.purpose, files.load()?);
+        keyrings.push(keyring.await.map_err(refusal::service)?);
+    }
+    if let [ca, app] = keyrings.as_slice() {
+        bootstrap::seed(&owner, ca, app)
+            .await
+            .map_err(refusal::service)?;
+    }
     owner.close().await;
-    Ok(keyrings)
+    Ok(())
 }
 
 /// The pool of a role that may migrate at boot; the schema is then exactly this build's.

@@ -8,6 +8,7 @@ mod api;
 mod database;
 mod files;
 mod key_files;
+mod keyrings;
 mod migrate;
 mod process;
 mod refusal;

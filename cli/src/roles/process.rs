@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Hinter, Wake};
@@ -64,7 +64,7 @@ pub(super) fn context(
     settings: &Settings,
     pool: Pool,
     hinter: Hinter,
-    app_keys: Option<Arc<Keyring>>,
+    app_keys: Option<Arc<LiveKeyring>>,
 ) -> Context {
     Context {
         pool,

@@ -9,7 +9,9 @@ use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
 use super::database::Urls;
-use super::{admin, api, database, files, process, refusal, scheduler, worker};
+use super::{
+    admin, api, database, files, key_files, keyrings, process, refusal, scheduler, worker,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -57,12 +59,16 @@ async fn start_embedded(settings: &Settings) -> Result<Embedded, Failure> {
 }
 
 async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
-    let keyrings = database::prepare(settings, urls, true).await?;
+    database::prepare(settings, urls, true).await?;
     let pool = database::app_pool(settings, Role::Up, &urls.app).await?;
     admin::ensure_key(&pool, settings).await?;
     let tasks = process::tasks()?;
+    let (ca, app) = (key_files::of_ca(settings), key_files::of_app(settings));
+    let (ca_loaded, app_loaded) = (ca.load()?, app.load()?);
+    let ca_keys = keyrings::hold(settings, &tasks, &pool, ca, ca_loaded).await?;
+    let app_keys = keyrings::hold(settings, &tasks, &pool, app, app_loaded).await?;
     let hinter = process::hinter(settings, &tasks, &pool);
-    let bound = api::start(settings, &tasks, &pool, hinter.clone(), keyrings.app).await?;
+    let bound = api::start(settings, &tasks, &pool, hinter.clone(), app_keys).await?;
     let url = api::url(&bound);
     admin::write_client_files(&pool, &settings.data_dir, &url).await?;
     worker::start(
@@ -70,7 +76,7 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
         &tasks,
         &pool,
         hinter.clone(),
-        Some(keyrings.ca),
+        Some(ca_keys),
         false,
     );
     scheduler::start(settings, &tasks, &pool, hinter, false);

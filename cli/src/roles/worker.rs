@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::Hinter;
 use certmill_settings::Settings;
@@ -10,18 +10,20 @@ use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 use certmill_worker::{Failpoints, Options};
 
-use super::{database, key_files, process};
+use super::{database, key_files, keyrings, process};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Runs a worker alone.
 pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
-    let ca_keys = key_files::load_optional(&settings.ca_kek_file)?;
+    let files = key_files::of_ca(&settings);
+    let loaded = files.load_optional()?;
     let pool = database::pool_with_schema(&settings).await?;
-    if let Some(keys) = &ca_keys {
-        key_files::require_known(&pool, "ca", keys).await?;
-    }
     let tasks = process::tasks()?;
+    let ca_keys = match loaded {
+        Some(loaded) => Some(keyrings::hold(&settings, &tasks, &pool, files, loaded).await?),
+        None => None,
+    };
     let hinter = process::hinter(&settings, &tasks, &pool);
     start(&settings, &tasks, &pool, hinter, ca_keys, true);
     Ok(process::end(&settings, &tasks, &pool).await)
@@ -33,7 +35,7 @@ pub(super) fn start(
     tasks: &Tasks,
     pool: &Pool,
     hinter: Hinter,
-    ca_keys: Option<Arc<Keyring>>,
+    ca_keys: Option<Arc<LiveKeyring>>,
     alone: bool,
 ) {
     let options = options(settings, tasks, pool, hinter, ca_keys);
@@ -66,7 +68,7 @@ fn options(
     tasks: &Tasks,
     pool: &Pool,
     hinter: Hinter,
-    ca_keys: Option<Arc<Keyring>>,
+    ca_keys: Option<Arc<LiveKeyring>>,
 ) -> Options {
     Options {
         pool: pool.clone(),

@@ -5,7 +5,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::mac::{MacKey, TAG_LEN};
+use crate::mac::{MacRing, TAG_LEN};
 
 /// The form below; a changed form gets another number.
 const VERSION: u8 = 1;
@@ -45,7 +45,7 @@ impl Scope<'_> {
 
 /// Writes the cursor of the page after the row `last`.
 #[must_use]
-pub fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
+pub fn write(key: &MacRing, scope: &Scope<'_>, last: &[u8]) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(last);
     bytes.extend_from_slice(&key.sign(&scope.message(last)));
@@ -55,7 +55,7 @@ pub fn write(key: &MacKey, scope: &Scope<'_>, last: &[u8]) -> String {
 /// The key of the row after which the page begins; `None` for anything but a cursor of this
 /// scope.
 #[must_use]
-pub fn read<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Option<[u8; N]> {
+pub fn read<const N: usize>(key: &MacRing, scope: &Scope<'_>, text: &str) -> Option<[u8; N]> {
     if text.len() > TEXT_MAX {
         return None;
     }
@@ -75,11 +75,17 @@ pub fn read<const N: usize>(key: &MacKey, scope: &Scope<'_>, text: &str) -> Opti
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::seal::Kek;
+    use crate::seal::{Kek, Keyring, LiveKeyring};
+    use std::sync::Arc;
+
+    fn mac(byte: u8) -> MacRing {
+        let keys = Keyring::new(Kek::from_bytes([byte; 32]), Vec::new());
+        MacRing::new(Arc::new(LiveKeyring::new(keys)), "cursor")
+    }
 
     #[test]
     fn only_its_own_scope_takes_a_cursor_back() {
-        let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
+        let key = mac(1);
         let filter = [("name".to_owned(), "a".to_owned())];
         let scope = Scope {
             list: "jobs",
@@ -112,13 +118,13 @@ mod tests {
             )
             .is_none()
         );
-        let other = MacKey::derive(&Kek::from_bytes([2; 32]), "cursor");
+        let other = mac(2);
         assert!(read::<8>(&other, &scope, &text).is_none());
     }
 
     #[test]
     fn any_changed_byte_is_refused() {
-        let key = MacKey::derive(&Kek::from_bytes([1; 32]), "cursor");
+        let key = mac(1);
         let scope = Scope {
             list: "jobs",
             filter: &[],

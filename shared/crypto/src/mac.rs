@@ -4,9 +4,11 @@
 //! Invariant: each label has its own subkey (HKDF, RFC 5869), so that a tag made
 //! for one purpose never verifies for another.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 
-use crate::seal::Kek;
+use crate::seal::{Kek, LiveKeyring};
 
 /// Length of a tag in bytes.
 pub const TAG_LEN: usize = 32;
@@ -37,10 +39,41 @@ impl MacKey {
     }
 }
 
+/// Message authentication for one purpose by a keyring that may change: the current key signs,
+/// every key verifies, so that what was signed before a rotation stays good until its key goes.
+#[derive(Clone)]
+pub struct MacRing {
+    keys: Arc<LiveKeyring>,
+    label: &'static str,
+}
+
+impl MacRing {
+    /// Uses the subkeys for `label` (for example `"cursor"`) of these keys.
+    #[must_use]
+    pub fn new(keys: Arc<LiveKeyring>, label: &'static str) -> Self {
+        Self { keys, label }
+    }
+
+    /// The tag of `message` under the current key.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; TAG_LEN] {
+        MacKey::derive(self.keys.snapshot().current(), self.label).sign(message)
+    }
+
+    /// Whether any key of the ring made `tag` for `message`.
+    #[must_use]
+    pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
+        let keys = self.keys.snapshot();
+        keys.keks()
+            .any(|kek| MacKey::derive(kek, self.label).verify(message, tag))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::seal::Keyring;
 
     #[test]
     fn verifies_only_its_own_label_key_and_message() {
@@ -53,5 +86,18 @@ mod tests {
         assert!(!cursor.verify(b"row 7", b""));
         assert!(!MacKey::derive(&kek, "session").verify(b"row 7", &tag));
         assert!(!MacKey::derive(&Kek::from_bytes([8; 32]), "cursor").verify(b"row 7", &tag));
+    }
+
+    #[test]
+    fn a_ring_verifies_what_an_earlier_key_signed() {
+        let kek = |byte| Kek::from_bytes([byte; 32]);
+        let live = Arc::new(LiveKeyring::new(Keyring::new(kek(1), Vec::new())));
+        let ring = MacRing::new(Arc::clone(&live), "cursor");
+        let old = ring.sign(b"row 7");
+        live.replace(Keyring::new(kek(2), vec![kek(1)]));
+        assert_ne!(ring.sign(b"row 7"), old);
+        assert!(ring.verify(b"row 7", &old) && !ring.verify(b"row 8", &old));
+        live.replace(Keyring::new(kek(2), Vec::new()));
+        assert!(!ring.verify(b"row 7", &old));
     }
 }

@@ -10,11 +10,13 @@ mod error;
 mod kek;
 mod kek_file;
 mod keyring;
+mod live_keyring;
 mod place;
 
 pub use envelope::sealed_under;
 pub use error::SealError;
-pub use kek::{Kek, KekId};
+pub use kek::{Kek, KekId, KekIdError};
 pub use kek_file::KekFileError;
 pub use keyring::Keyring;
+pub use live_keyring::LiveKeyring;
 pub use place::Place;

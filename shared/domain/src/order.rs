@@ -6,6 +6,7 @@ use crate::validity::Validity;
 use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// The state of an order. `planned`, `submitting` and `pending` are live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,15 @@ impl FromStr for OrderState {
     }
 }
 
+/// The authority of ours that an issuer signs with at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authority {
+    /// Its row.
+    pub ca_key_id: Uuid,
+    /// When everything below it must have ended.
+    pub not_after: OffsetDateTime,
+}
+
 /// An order before it is stored: everything that decides its TBS but the names and the key.
 #[derive(Debug, Clone)]
 pub struct OrderPlan {
@@ -85,6 +95,8 @@ pub struct OrderPlan {
     pub serial: Serial,
     /// Its dates.
     pub validity: Validity,
+    /// The authority of ours that the serial was drawn for; none where another CA signs.
+    pub ca_key_id: Option<Uuid>,
 }
 
 /// A stored order.

@@ -1,13 +1,14 @@
 //! Cursors of lists.
 
 use certmill_crypto::cursor::{self, Scope};
-use certmill_crypto::mac::MacKey;
-use certmill_crypto::seal::Kek;
+use certmill_crypto::mac::MacRing;
+use certmill_crypto::seal::{Kek, Keyring, LiveKeyring};
+use std::sync::Arc;
 
 /// A cursor opens in its own scope and in no other, and has one spelling only. The input is a
 /// cursor, and three parts of a scope as well, parted by line feeds.
 pub fn cursor(input: &[u8]) {
-    let key = MacKey::derive(&Kek::from_bytes([7; 32]), "cursor");
+    let key = ring(7);
     let text = String::from_utf8_lossy(input);
     let mut parts = text.splitn(4, '\n');
     let given = parts.next().unwrap_or_default();
@@ -33,7 +34,7 @@ pub fn cursor(input: &[u8]) {
     for stranger in strangers(&scope) {
         assert!(cursor::read::<8>(&key, &stranger, &written).is_none());
     }
-    let other = MacKey::derive(&Kek::from_bytes([8; 32]), "cursor");
+    let other = ring(8);
     assert!(cursor::read::<8>(&other, &scope, &written).is_none());
 }
 
@@ -58,4 +59,9 @@ fn strangers<'a>(scope: &Scope<'a>) -> Vec<Scope<'a>> {
     }
     strangers.retain(|other| other.list != scope.list || other.filter != scope.filter);
     strangers
+}
+
+fn ring(byte: u8) -> MacRing {
+    let keys = Keyring::new(Kek::from_bytes([byte; 32]), Vec::new());
+    MacRing::new(Arc::new(LiveKeyring::new(keys)), "cursor")
 }

@@ -1,7 +1,7 @@
 //! What every function of the service needs: the pool, the hint and this server's policy.
 
 use crate::Error;
-use certmill_crypto::seal::Keyring;
+use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::{Pool, Tx};
 use certmill_queue::Hinter;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Context {
     /// Wakes workers after a commit.
     pub hinter: Hinter,
     /// The app KEK, where this process loaded it.
-    pub app_keys: Option<Arc<Keyring>>,
+    pub app_keys: Option<Arc<LiveKeyring>>,
     /// Rules from the settings.
     pub policy: Policy,
 }

@@ -6,7 +6,7 @@ use crate::context::{begin, commit};
 use crate::effects::issue::IssueArgs;
 use crate::error::or_not_found;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
-use certmill_domain::order::{Order, OrderPlan, OrderState};
+use certmill_domain::order::{Authority, Order, OrderPlan, OrderState};
 use certmill_domain::profile::Profile;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
@@ -52,10 +52,11 @@ pub(crate) fn plan(
     generation: i32,
     issuer_id: IssuerId,
     lifetime: Duration,
-    ca_not_after: Option<OffsetDateTime>,
+    authority: Option<Authority>,
     now: OffsetDateTime,
 ) -> Result<OrderPlan, Error> {
-    let validity = Validity::plan(now, lifetime, ca_not_after.unwrap_or(now + lifetime));
+    let end = authority.map_or(now + lifetime, |authority| authority.not_after);
+    let validity = Validity::plan(now, lifetime, end);
     if validity.not_after <= now {
         return Err(Error::Conflict {
             code: "issuer_expired",
@@ -70,11 +71,21 @@ pub(crate) fn plan(
         issuer_id,
         serial: Serial::from_random(bits),
         validity,
+        ca_key_id: authority.map(|authority| authority.ca_key_id),
     })
 }
 
+/// Whether a standing order may be carried out as it was planned: the issuer may have been asked
+/// already, or the plan is fresh and was drawn for the authority that signs now.
+fn is_usable(order: &Order, issuer: &Issuer, now: OffsetDateTime) -> bool {
+    let plan = &order.plan;
+    order.state != OrderState::Planned
+        || (!plan.validity.is_stale(order.planned_at, now) && plan.ca_key_id == issuer.ca_key_id)
+}
+
 /// Loads what the job `lease` is about; plans an order where none stands, and draws a planned one
-/// anew that has aged in the queue. Both are written under the fence.
+/// anew that has aged in the queue or was drawn for another authority. Both are written under the
+/// fence.
 ///
 /// # Errors
 /// [`Error::LeaseLost`]: write nothing more. [`Error::NotFound`], failures of the database.
@@ -95,9 +106,9 @@ pub async fn load(
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let now = clock::now(&mut tx).await?;
     let mut standing = order::standing(&mut tx, row.id, args.generation).await?;
-    let usable = standing.as_ref().is_some_and(|order| {
-        order.state != OrderState::Planned || !order.plan.validity.is_stale(order.planned_at, now)
-    });
+    let usable = standing
+        .as_ref()
+        .is_some_and(|order| is_usable(order, &issuer, now));
     if !usable {
         checkpoint::hold(&mut tx, lease).await?;
         let fresh = plan(
@@ -106,11 +117,11 @@ pub async fn load(
             args.generation,
             issuer.id,
             profile.lifetime,
-            issuer.ca_not_after,
+            issuer.authority(),
             now,
         )?;
         match &standing {
-            Some(stale) => order::replan(&mut tx, stale.id, fresh.serial, fresh.validity).await?,
+            Some(stale) => order::replan(&mut tx, stale.id, &fresh).await?,
             None => order::plan_all(&mut tx, &[fresh]).await?,
         }
         standing = order::standing(&mut tx, row.id, args.generation).await?;

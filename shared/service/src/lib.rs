@@ -5,6 +5,7 @@
 //! finish), and no network call happens while one is open.
 
 pub mod admin_key;
+pub mod authorities;
 pub mod bootstrap;
 pub mod certificates;
 pub mod cluster;
@@ -14,6 +15,7 @@ pub mod issuing;
 pub mod jobs;
 pub mod keks;
 pub mod profiles;
+pub mod rotation;
 pub mod sweep;
 
 mod caller;

@@ -68,7 +68,7 @@ fn planned(due: &Due) -> Result<OrderPlan, Error> {
         due.generation + 1,
         due.issuer_id,
         due.lifetime,
-        due.ca_not_after,
+        due.authority,
         due.now,
     )
 }

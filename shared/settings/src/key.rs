@@ -133,6 +133,24 @@ pub(crate) const KEYS: &[Key] = &[
         "32 bytes that seal the other secrets",
     ),
     key(
+        "ca_kek_next_file",
+        Kind::Path,
+        "<ca_kek_file>.next",
+        "a second such key while keys are rotated",
+    ),
+    key(
+        "app_kek_next_file",
+        Kind::Path,
+        "<app_kek_file>.next",
+        "a second such key while keys are rotated",
+    ),
+    key(
+        "kek_poll_ms",
+        whole(100, HOUR_MS),
+        "10000",
+        "how often a running process looks at its key files",
+    ),
+    key(
         "worker.name",
         Kind::Text,
         "<host>-<pid>",

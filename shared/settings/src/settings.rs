@@ -3,7 +3,7 @@
 //! Invariant: a value of [`Settings`] has passed every check; nobody below checks again.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::inventory::{self, ShownSetting};
@@ -31,8 +31,14 @@ pub struct Settings {
     pub log: Log,
     /// The file of the key that seals CA keys.
     pub ca_kek_file: PathBuf,
+    /// A second such key, where there is one.
+    pub ca_kek_next_file: PathBuf,
     /// The file of the key that seals other secrets.
     pub app_kek_file: PathBuf,
+    /// A second such key, where there is one.
+    pub app_kek_next_file: PathBuf,
+    /// How often a running process looks at them.
+    pub kek_poll: Duration,
     /// The worker, and the name of this process in any role.
     pub worker: Worker,
     /// How a process shows that it lives.
@@ -238,6 +244,11 @@ impl Settings {
         let ms =
             |reader: &mut Reader, key, default| Duration::from_millis(reader.whole(key, default));
         let lease = ms(reader, "process.lease_ms", 30_000);
+        let kek_file = |reader: &mut Reader, key, name| {
+            reader.path(key).unwrap_or_else(|| data_dir.join(name))
+        };
+        let ca_kek_file = kek_file(reader, "ca_kek_file", "ca.kek");
+        let app_kek_file = kek_file(reader, "app_kek_file", "app.kek");
         let third = u64::try_from(lease.as_millis() / 3).unwrap_or(u64::MAX);
         Self {
             role,
@@ -246,12 +257,15 @@ impl Settings {
             public_names: reader.list("public_names").unwrap_or_default(),
             tls: read_tls(reader),
             log: read_log(role, reader, env),
-            ca_kek_file: reader
-                .path("ca_kek_file")
-                .unwrap_or_else(|| data_dir.join("ca.kek")),
-            app_kek_file: reader
-                .path("app_kek_file")
-                .unwrap_or_else(|| data_dir.join("app.kek")),
+            ca_kek_next_file: reader
+                .path("ca_kek_next_file")
+                .unwrap_or_else(|| beside(&ca_kek_file)),
+            ca_kek_file,
+            app_kek_next_file: reader
+                .path("app_kek_next_file")
+                .unwrap_or_else(|| beside(&app_kek_file)),
+            app_kek_file,
+            kek_poll: ms(reader, "kek_poll_ms", 10_000),
             worker: read_worker(reader, env),
             process: ProcessLease {
                 lease,
@@ -288,6 +302,13 @@ impl Settings {
 /// The bounds in the list of keys keep these well below the limit.
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The place of a second key, unless it is named.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".next");
+    name.into()
 }
 
 fn read_database(reader: &mut Reader, env: &Env) -> Database {

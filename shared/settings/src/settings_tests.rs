@@ -42,6 +42,10 @@ fn an_empty_machine_needs_no_settings() {
     let settings = Settings::load(Role::Up, &Overrides::default(), &env).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8443");
     assert_eq!(settings.ca_kek_file, settings.data_dir.join("ca.kek"));
+    assert_eq!(
+        settings.app_kek_next_file,
+        settings.data_dir.join("app.kek.next")
+    );
     assert_eq!(settings.process.rescue, Duration::from_secs(10));
     assert_eq!(settings.worker.name, "host-1");
     assert_eq!(settings.worker.queues, ["*"]);

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use certmill_domain::ids::{IssuerId, TeamId};
+use certmill_domain::order::Authority;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -33,12 +34,24 @@ pub struct Issuer {
     pub config: serde_json::Value,
     /// The authority that it signs with, if certmill runs it.
     pub ca_key_id: Option<Uuid>,
-    /// End of that authority's certificate.
+    /// When everything below that authority must have ended.
     pub ca_not_after: Option<OffsetDateTime>,
     /// The lane of its jobs.
     pub lane: String,
     /// When it last answered.
     pub last_ok_at: Option<OffsetDateTime>,
+}
+
+impl Issuer {
+    /// The authority that it signs with, if certmill runs it.
+    #[must_use]
+    pub fn authority(&self) -> Option<Authority> {
+        let (ca_key_id, not_after) = (self.ca_key_id?, self.ca_not_after?);
+        Some(Authority {
+            ca_key_id,
+            not_after,
+        })
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -159,4 +172,56 @@ pub async fn touch_ok(conn: &mut PgConnection, ids: &[IssuerId]) -> Result<(), E
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Locks the issuer of that name in a team until the transaction ends, so that one at a time moves it
+/// to another authority.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn lock_by_name(
+    conn: &mut PgConnection,
+    team: TeamId,
+    name: &str,
+) -> Result<Issuer, Error> {
+    let row: Row = sqlx::query_as(select!(
+        "WHERE i.team_id = $1 AND i.name = $2 FOR NO KEY UPDATE OF i"
+    ))
+    .bind(team.0)
+    .bind(name)
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+/// Moves an issuer to another authority of ours: settings and key change in one row.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn sign_with(
+    conn: &mut PgConnection,
+    id: IssuerId,
+    ca_key_id: Uuid,
+    config: &serde_json::Value,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE issuer SET ca_key_id = $2, config = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(ca_key_id)
+        .bind(config)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The issuers that sign with an authority of ours, by team and name.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn with_authority(conn: &mut PgConnection) -> Result<Vec<Issuer>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "WHERE i.ca_key_id IS NOT NULL ORDER BY i.team_id, i.name"
+    ))
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Issuer::from).collect())
 }

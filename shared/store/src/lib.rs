@@ -15,6 +15,7 @@ pub mod issuer;
 pub mod kek;
 pub mod order;
 pub mod profile;
+pub mod sealed;
 pub mod sweep;
 pub mod version;
 

@@ -21,6 +21,7 @@ struct Row {
     serial: Vec<u8>,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
+    ca_key_id: Option<Uuid>,
     remote: Option<serde_json::Value>,
     updated_at: OffsetDateTime,
 }
@@ -42,6 +43,7 @@ impl TryFrom<Row> for Order {
                     not_before: row.not_before,
                     not_after: row.not_after,
                 },
+                ca_key_id: row.ca_key_id,
             },
             state: row
                 .state
@@ -59,10 +61,11 @@ impl TryFrom<Row> for Order {
 /// [`Error::Unavailable`]; [`Error::Conflict`] on `cert_order_serial_unique` if a serial was drawn twice.
 pub async fn plan_all(conn: &mut PgConnection, plans: &[OrderPlan]) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after)
+        "INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after,
+                                 ca_key_id)
          SELECT * FROM unnest($1::int[], $2::uuid[], $3::int[], $4::uuid[], $5::bytea[],
-                              $6::timestamptz[], $7::timestamptz[])
-              AS t (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after)
+                              $6::timestamptz[], $7::timestamptz[], $8::uuid[])
+              AS t (team_id, certificate_id, generation, issuer_id, serial, not_before, not_after, ca_key_id)
          ORDER BY certificate_id
          ON CONFLICT (certificate_id, generation) WHERE state NOT IN ('failed', 'abandoned') DO NOTHING",
     )
@@ -73,6 +76,7 @@ pub async fn plan_all(conn: &mut PgConnection, plans: &[OrderPlan]) -> Result<()
     .bind(plans.iter().map(|plan| plan.serial.as_bytes().as_slice()).collect::<Vec<_>>())
     .bind(plans.iter().map(|plan| plan.validity.not_before).collect::<Vec<_>>())
     .bind(plans.iter().map(|plan| plan.validity.not_after).collect::<Vec<_>>())
+    .bind(plans.iter().map(|plan| plan.ca_key_id).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -89,7 +93,7 @@ pub async fn standing(
 ) -> Result<Option<Order>, Error> {
     let row: Option<Row> = sqlx::query_as(
         "SELECT id, team_id, certificate_id, generation, issuer_id, state, serial, not_before,
-                not_after, remote, updated_at
+                not_after, ca_key_id, remote, updated_at
          FROM cert_order
          WHERE certificate_id = $1 AND generation = $2 AND state NOT IN ('failed', 'abandoned')",
     )
@@ -100,25 +104,23 @@ pub async fn standing(
     row.map(Order::try_from).transpose()
 }
 
-/// Draws a planned order anew: fresh serial and dates for one that has aged in the queue. Nothing
-/// was asked of the issuer yet, or the row would not be `planned`.
+/// Draws a planned order anew: fresh serial, dates and authority of `plan` for one that has aged in
+/// the queue, or whose issuer moved to another authority. No other issuer was asked yet, or the row
+/// would not be `planned`.
 ///
 /// # Errors
 /// [`Error::NotFound`] if it is not `planned` any more.
-pub async fn replan(
-    conn: &mut PgConnection,
-    id: OrderId,
-    serial: Serial,
-    validity: Validity,
-) -> Result<(), Error> {
+pub async fn replan(conn: &mut PgConnection, id: OrderId, plan: &OrderPlan) -> Result<(), Error> {
     let changed = sqlx::query(
-        "UPDATE cert_order SET serial = $2, not_before = $3, not_after = $4, updated_at = clock_timestamp()
+        "UPDATE cert_order SET serial = $2, not_before = $3, not_after = $4, ca_key_id = $5,
+                updated_at = clock_timestamp()
          WHERE id = $1 AND state = 'planned'",
     )
     .bind(id.0)
-    .bind(serial.as_bytes().as_slice())
-    .bind(validity.not_before)
-    .bind(validity.not_after)
+    .bind(plan.serial.as_bytes().as_slice())
+    .bind(plan.validity.not_before)
+    .bind(plan.validity.not_after)
+    .bind(plan.ca_key_id)
     .execute(conn)
     .await?;
     if changed.rows_affected() == 1 {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use certmill_domain::ids::{CertificateId, IssuerId, TeamId};
+use certmill_domain::order::Authority;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -21,8 +22,8 @@ pub struct Due {
     pub lane: String,
     /// Lifetime that its profile gives.
     pub lifetime: Duration,
-    /// End of the issuer's own certificate, if certmill runs the issuer.
-    pub ca_not_after: Option<OffsetDateTime>,
+    /// The authority that signs, if certmill runs the issuer.
+    pub authority: Option<Authority>,
     /// What is left of the current version, if there is one.
     pub remaining: Option<Duration>,
     /// The database's clock at the step.
@@ -40,6 +41,7 @@ struct Row {
     issuer_id: Uuid,
     lane: String,
     lifetime_s: i64,
+    ca_key_id: Option<Uuid>,
     ca_not_after: Option<OffsetDateTime>,
     not_after: Option<OffsetDateTime>,
     now: OffsetDateTime,
@@ -67,7 +69,13 @@ pub async fn take_due(conn: &mut PgConnection, limit: i64) -> Result<Vec<Due>, E
             issuer_id: IssuerId(row.issuer_id),
             lane: row.lane,
             lifetime: Duration::seconds(row.lifetime_s),
-            ca_not_after: row.ca_not_after,
+            authority: row
+                .ca_key_id
+                .zip(row.ca_not_after)
+                .map(|(ca_key_id, not_after)| Authority {
+                    ca_key_id,
+                    not_after,
+                }),
             remaining: row.not_after.map(|end| end - row.now),
             now: row.now,
             at_work: row.at_work,

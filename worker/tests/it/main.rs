@@ -9,3 +9,4 @@ mod issue;
 mod kinds;
 mod openssl;
 mod rig;
+mod rollover;

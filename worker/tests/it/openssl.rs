@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use certmill_service::bootstrap;
+use certmill_service::authorities;
 use time::OffsetDateTime;
 use time::format_description::parse_borrowed;
 
 use crate::rig::*;
 
-fn openssl(args: &[&str]) -> String {
+pub fn openssl(args: &[&str]) -> String {
     let output = Command::new("openssl").args(args).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
@@ -39,7 +39,10 @@ async fn openssl_verifies_strictly_and_reads_the_orders_plan() {
         path.to_str().unwrap().to_owned()
     };
     let chain = file("chain.pem", &rig.chain(id).await);
-    let root = file("ca.pem", &bootstrap::root_pem(rig.db.app()).await.unwrap());
+    let root = file(
+        "ca.pem",
+        &authorities::anchors_pem(rig.db.app()).await.unwrap(),
+    );
 
     let verified = openssl(&[
         "verify",

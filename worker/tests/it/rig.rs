@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use certmill_crypto::csr;
 use certmill_crypto::keys::PrivateKey;
-use certmill_crypto::seal::{Kek, Keyring};
+use certmill_crypto::seal::{Kek, Keyring, LiveKeyring};
 use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::Names;
@@ -42,7 +42,7 @@ pub async fn rig() -> Rig {
     Rig { db, context }
 }
 
-fn ring(byte: u8) -> Keyring {
+pub fn ring(byte: u8) -> Keyring {
     Keyring::new(Kek::from_bytes([byte; 32]), Vec::new())
 }
 
@@ -100,7 +100,7 @@ impl Rig {
             poll: Duration::from_millis(50),
             wake: Wake::polling_only(),
             hinter: Hinter::none(),
-            ca_keys: with_key.then(|| Arc::new(ring(1))),
+            ca_keys: with_key.then(|| Arc::new(LiveKeyring::new(ring(1)))),
             failpoints: Failpoints::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! HKDF subkey (RFC 5869), and memory is wiped on drop.
 
 use std::fmt;
+use std::str::FromStr;
 
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
@@ -19,6 +20,21 @@ pub struct KekId(pub(super) [u8; 8]);
 impl fmt::Display for KekId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// The text is no id of a key-encryption key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key id is 16 hexadecimal digits")]
+pub struct KekIdError;
+
+impl FromStr for KekId {
+    type Err = KekIdError;
+
+    fn from_str(text: &str) -> Result<Self, KekIdError> {
+        let mut id = [0_u8; 8];
+        hex::decode_to_slice(text, &mut id).map_err(|_| KekIdError)?;
+        Ok(Self(id))
     }
 }
 

@@ -3,21 +3,45 @@
 //! Invariant: what is sealed is always sealed under the current key, so that a
 //! rotation ends once every row was re-sealed.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::seal::{Kek, KekId, Place, SealError, envelope};
 
 /// The current KEK and its predecessors.
 pub struct Keyring {
-    current: Kek,
-    previous: Vec<Kek>,
+    current: Arc<Kek>,
+    others: Vec<Arc<Kek>>,
 }
 
 impl Keyring {
     /// A keyring that seals under `current` and also opens what `previous` sealed.
     #[must_use]
     pub fn new(current: Kek, previous: Vec<Kek>) -> Self {
-        Self { current, previous }
+        Self {
+            current: Arc::new(current),
+            others: previous.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    /// A keyring of all these keys that seals under the one of that id; `None` if it is not among
+    /// them. A key that comes twice counts once.
+    #[must_use]
+    pub fn sealing_with(id: KekId, keks: impl IntoIterator<Item = Arc<Kek>>) -> Option<Self> {
+        let mut current = None;
+        let mut others: Vec<Arc<Kek>> = Vec::new();
+        for kek in keks {
+            if kek.id() == id {
+                current = Some(kek);
+            } else if others.iter().all(|known| known.id() != kek.id()) {
+                others.push(kek);
+            }
+        }
+        Some(Self {
+            current: current?,
+            others,
+        })
     }
 
     /// The key that seals.
@@ -29,7 +53,13 @@ impl Keyring {
     /// The ids of all keys, the current one first: what a start-up compares with
     /// the ids that the database knows.
     pub fn ids(&self) -> impl Iterator<Item = KekId> + '_ {
-        self.keks().map(Kek::id)
+        self.keks().map(|kek| kek.id())
+    }
+
+    /// Whether it opens what the key of that id sealed.
+    #[must_use]
+    pub fn holds(&self, id: KekId) -> bool {
+        self.ids().any(|known| known == id)
     }
 
     /// Seals `plaintext` for `place`.
@@ -61,8 +91,9 @@ impl Keyring {
         envelope::open(kek, place, sealed)
     }
 
-    fn keks(&self) -> impl Iterator<Item = &Kek> + '_ {
-        std::iter::once(&self.current).chain(&self.previous)
+    /// All keys, the current one first.
+    pub fn keks(&self) -> impl Iterator<Item = &Arc<Kek>> + '_ {
+        std::iter::once(&self.current).chain(&self.others)
     }
 }
 
@@ -126,6 +157,21 @@ mod tests {
         assert!(matches!(&error, SealError::UnknownKek { kek_id, .. }
             if *kek_id == rotated.current().id()));
         assert!(error.to_string().contains("t.c of row r"), "{error}");
+    }
+
+    #[test]
+    fn the_sealing_key_is_chosen_by_its_id() {
+        let kek = |byte| Arc::new(Kek::from_bytes([byte; 32]));
+        let ring = Keyring::sealing_with(kek(2).id(), [kek(1), kek(2), kek(1), kek(2)]).unwrap();
+        assert_eq!(ring.current().id(), kek(2).id());
+        assert_eq!(ring.ids().collect::<Vec<_>>(), [kek(2).id(), kek(1).id()]);
+        assert!(ring.holds(kek(1).id()) && !ring.holds(kek(3).id()));
+        assert!(Keyring::sealing_with(kek(3).id(), [kek(1)]).is_none());
+        let id = kek(1).id();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "00", "zz", "0011223344556677889900"] {
+            assert!(bad.parse::<KekId>().is_err());
+        }
     }
 
     #[test]

@@ -203,6 +203,7 @@ pub async fn key_pem(
     let row = id.0.to_string();
     let place = Place::new("certificate", "key_sealed", &row);
     let der = keyring
+        .snapshot()
         .open(place, &sealed)
         .map_err(|why| Error::Crypto(why.to_string()))?;
     let key = PrivateKey::from_der(&der).map_err(|why| Error::Crypto(why.to_string()))?;

@@ -93,7 +93,7 @@ async fn attempt(
         generation,
         issuer.id,
         profile.lifetime,
-        issuer.ca_not_after,
+        issuer.authority(),
         now,
     )?;
     order::plan_all(&mut tx, &[planned]).await?;

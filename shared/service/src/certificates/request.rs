@@ -229,6 +229,7 @@ impl<'a> Batch<'a> {
                 "this server has no app.kek, so it cannot seal a private key".into(),
             )
         })?;
+        let keyring = keyring.snapshot();
         let algorithm = profile
             .key_algorithms
             .first()
@@ -339,7 +340,7 @@ impl Rows {
             1,
             issuer.id,
             profile.lifetime,
-            issuer.ca_not_after,
+            issuer.authority(),
             now,
         )?);
         let args = IssueArgs {

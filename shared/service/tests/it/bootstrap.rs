@@ -3,7 +3,7 @@
 use certmill_crypto::ca::SigningCa;
 use certmill_domain::ids::TeamId;
 use certmill_service::bootstrap::{self, CONTROL_PROFILE, LOCAL_LANE};
-use certmill_service::{Error, keks};
+use certmill_service::{Error, authorities, keks};
 use certmill_store::{ca_key, issuer, profile};
 use certmill_testkit::TestDb;
 
@@ -56,14 +56,14 @@ async fn a_seeded_database_can_issue() {
 async fn an_empty_database_says_so() {
     let db = TestDb::new().await;
     assert!(!bootstrap::is_seeded(db.app()).await.unwrap());
-    let missing = bootstrap::root_pem(db.app()).await;
+    let missing = authorities::anchors_pem(db.app()).await;
     assert!(matches!(missing, Err(Error::NotFound(_))));
     bootstrap::seed(db.owner(), &ring(1), &ring(2))
         .await
         .unwrap();
     assert!(bootstrap::is_seeded(db.app()).await.unwrap());
     assert!(
-        bootstrap::root_pem(db.app())
+        authorities::anchors_pem(db.app())
             .await
             .unwrap()
             .starts_with("-----BEGIN CERTIFICATE")
@@ -135,10 +135,8 @@ async fn of_two_seeds_with_different_keys_one_is_refused() {
 #[tokio::test]
 async fn another_key_file_is_refused_with_both_ids() {
     let rig = rig().await;
-    let (known, other) = (
-        ring(1).current().id().to_string(),
-        ring(7).current().id().to_string(),
-    );
+    let id = |byte| ring(byte).current().id().to_string();
+    let (known, app, other) = (id(1), id(2), id(7));
     for (ca, app) in [(ring(7), ring(2)), (ring(1), ring(7))] {
         let refused = bootstrap::seed(rig.db.owner(), &ca, &app)
             .await
@@ -149,19 +147,22 @@ async fn another_key_file_is_refused_with_both_ids() {
             "{words}"
         );
     }
-    keks::require_known(rig.db.app(), "ca", &known)
+    let keks = |byte| ring(byte).keks().cloned().collect::<Vec<_>>();
+    let found = keks::keyring(rig.db.app(), "ca", [keks(7), keks(1)].concat())
         .await
         .unwrap();
-    let words = keks::require_known(rig.db.app(), "ca", &other)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(words.contains(&known) && words.contains(&other), "{words}");
-    let words = keks::require_known(rig.db.app(), "app", &known)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(words.contains("app.kek"), "a ca key is no app key: {words}");
+    assert_eq!(
+        found.current().id().to_string(),
+        known,
+        "the database decides"
+    );
+    for (purpose, loaded) in [("ca", keks(7)), ("app", keks(1)), ("ca", Vec::new())] {
+        let refused = keks::keyring(rig.db.app(), purpose, loaded).await;
+        let words = refused.err().unwrap().to_string();
+        let wanted = if purpose == "ca" { &known } else { &app };
+        assert!(words.contains(wanted.as_str()), "{words}");
+        assert!(words.contains(&format!("{purpose}.kek")), "{words}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
     reason = "tests look at the tables themselves"
 )]
 
+mod authorities;
 mod bootstrap;
 mod effects;
 mod issuing;
@@ -14,5 +15,6 @@ mod profiles;
 mod renew;
 mod request;
 mod rig;
+mod rotation;
 mod sweep;
 mod waiting;

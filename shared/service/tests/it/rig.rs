@@ -5,7 +5,7 @@ use std::time::Duration as Span;
 
 use certmill_crypto::csr;
 use certmill_crypto::keys::PrivateKey;
-use certmill_crypto::seal::{Kek, Keyring};
+use certmill_crypto::seal::{Kek, Keyring, LiveKeyring};
 use certmill_domain::ids::{CertificateId, JobId, TeamId};
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::Names;
@@ -41,7 +41,7 @@ pub async fn rig() -> Rig {
     let context = Context {
         pool: db.app().clone(),
         hinter: Hinter::none(),
-        app_keys: Some(Arc::new(ring(2))),
+        app_keys: Some(Arc::new(LiveKeyring::new(ring(2)))),
         policy: Policy {
             process_lease: Duration::seconds(5),
             acknowledge_sealed_keys: true,

@@ -27,7 +27,7 @@ WHERE c.id = ANY (ARRAY(
         ) d))
   AND p.id = c.profile_id AND i.id = c.issuer_id
 RETURNING c.id, c.team_id, c.generation, c.issuer_id, i.lane, p.lifetime_s,
-          k.not_after AS ca_not_after, c.not_after, clock_timestamp() AS now,
+          k.id AS ca_key_id, k.not_after AS ca_not_after, c.not_after, clock_timestamp() AS now,
           EXISTS (SELECT 1 FROM job j
                   WHERE j.unique_key = convert_to('issue:', 'UTF8') || uuid_send(c.id) || int4send(c.generation + 1))
               AS at_work

@@ -150,9 +150,7 @@ async fn call_all(rig: &Rig, conn: &mut PgConnection) {
     certificate::arm(conn, id).await.unwrap();
     order::plan_all(conn, &[plan]).await.unwrap();
     let stored = order::standing(conn, id, 1).await.unwrap().unwrap();
-    order::replan(conn, stored.id, serial(), stored.plan.validity)
-        .await
-        .unwrap();
+    order::replan(conn, stored.id, &stored.plan).await.unwrap();
     order::store_remote(conn, stored.id, OrderState::Pending, &json!({}))
         .await
         .unwrap();

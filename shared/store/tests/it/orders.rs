@@ -79,16 +79,18 @@ async fn only_a_planned_order_is_drawn_anew() {
     let mut conn = rig.conn().await;
     let (fresh, mut validity) = (serial(), before.plan.validity);
     validity.not_after += Duration::hours(1);
+    let mut plan = before.plan.clone();
+    (plan.serial, plan.validity) = (fresh, validity);
+    plan.ca_key_id = Some(uuid::Uuid::from_u128(7));
 
-    order::replan(&mut conn, before.id, fresh, validity)
-        .await
-        .unwrap();
+    order::replan(&mut conn, before.id, &plan).await.unwrap();
 
     let after = order::standing(&mut conn, id, 1).await.unwrap().unwrap();
     assert_eq!(
         (after.id, after.plan.serial, after.plan.validity),
         (before.id, fresh, validity)
     );
+    assert_eq!(after.plan.ca_key_id, plan.ca_key_id);
     assert!(after.planned_at > before.planned_at);
     order::store_remote(
         &mut conn,
@@ -98,7 +100,8 @@ async fn only_a_planned_order_is_drawn_anew() {
     )
     .await
     .unwrap();
-    let late = order::replan(&mut conn, before.id, serial(), validity).await;
+    plan.serial = serial();
+    let late = order::replan(&mut conn, before.id, &plan).await;
     assert!(matches!(late, Err(Error::NotFound)));
     let standing = order::standing(&mut conn, id, 1).await.unwrap().unwrap();
     assert_eq!(

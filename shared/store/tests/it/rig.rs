@@ -129,6 +129,7 @@ impl Rig {
             issuer_id: self.issuer,
             serial: serial(),
             validity: Validity::plan(now, Duration::days(47), now + Duration::days(400)),
+            ca_key_id: None,
         }
     }
 

@@ -73,7 +73,7 @@ async fn a_step_takes_what_is_due_oldest_first_with_what_planning_needs() {
         (one.lane.as_str(), one.lifetime),
         ("issue:first", Duration::days(47))
     );
-    assert_eq!((one.ca_not_after, one.remaining), (None, None));
+    assert_eq!((one.authority, one.remaining), (None, None));
     assert!((rig.now().await - one.now).abs() < Duration::seconds(20));
 }
 
@@ -207,9 +207,11 @@ async fn the_end_of_the_issuers_own_certificate_comes_along() {
         name: "issuing".into(),
         parent_id: None,
         certificate_der: vec![0],
+        chain_der: Vec::new(),
         not_after: end,
         kek_id: "k".into(),
         key_sealed: vec![0],
+        retired_at: None,
     };
     ca_key::insert(&mut owner, &key).await.unwrap();
     sqlx::query("UPDATE issuer SET ca_key_id = $1")
@@ -222,7 +224,8 @@ async fn the_end_of_the_issuers_own_certificate_comes_along() {
 
     let due = take_due(&mut *rig.conn().await, 10).await.unwrap();
 
-    assert_eq!(due[0].ca_not_after, Some(end));
+    let authority = due[0].authority.unwrap();
+    assert_eq!((authority.ca_key_id, authority.not_after), (key.id, end));
     let read = certmill_store::issuer::by_id(&mut *rig.conn().await, rig.issuer)
         .await
         .unwrap();

@@ -5,6 +5,7 @@ use certmill_domain::renewal::RenewalRule;
 use certmill_store::audit::NewAudit;
 use certmill_store::ca_key::CaKey;
 use certmill_store::event::NewEvent;
+use certmill_store::sealed::SEALED;
 use certmill_store::{Error, api_key, audit, ca_key, clock, event, issuer, kek, profile};
 use certmill_testkit::TestDb;
 use time::Duration;
@@ -63,15 +64,21 @@ async fn a_ca_key_comes_back_whole_and_its_name_is_taken_once() {
         name: "root".into(),
         parent_id: None,
         certificate_der: vec![1, 2],
+        chain_der: vec![vec![5], vec![6]],
         not_after,
         kek_id: "k1".into(),
         key_sealed: vec![3, 4],
+        retired_at: None,
     };
 
     ca_key::insert(&mut conn, &root).await.unwrap();
 
     let found = ca_key::by_name(&mut conn, "root").await.unwrap().unwrap();
     assert_eq!((found.id, found.parent_id), (root.id, None));
+    assert_eq!(
+        (found.chain_der.as_slice(), found.root_der()),
+        (&[vec![5], vec![6]][..], &[6][..])
+    );
     assert_eq!(
         (found.certificate_der, found.key_sealed),
         (vec![1, 2], vec![3, 4])
@@ -104,8 +111,29 @@ async fn kek_ids_are_known_by_purpose_oldest_first() {
     for (id, purpose) in [("b", "ca"), ("a", "ca"), ("c", "app"), ("b", "ca")] {
         kek::register(&mut conn, id, purpose).await.unwrap();
     }
-    assert_eq!(kek::known(&mut conn, "ca").await.unwrap(), ["b", "a"]);
-    assert_eq!(kek::known(&mut conn, "app").await.unwrap(), ["c"]);
+    let known = async |conn: &mut sqlx::PgConnection, purpose| {
+        let known = kek::known(conn, purpose).await.unwrap();
+        known
+            .into_iter()
+            .map(|one| (one.id, one.seals))
+            .collect::<Vec<_>>()
+    };
+    let row = |id: &str, seals| (id.to_owned(), seals);
+    assert_eq!(
+        known(&mut conn, "ca").await,
+        [row("b", true), row("a", false)]
+    );
+    assert_eq!(known(&mut conn, "app").await, [row("c", true)]);
+    kek::let_seal(&mut conn, "a", "ca").await.unwrap();
+    assert_eq!(
+        known(&mut conn, "ca").await,
+        [row("b", false), row("a", true)]
+    );
+    let foreign = kek::let_seal(&mut conn, "c", "ca").await;
+    assert!(matches!(foreign, Err(Error::NotFound)));
+    kek::let_seal(&mut conn, "a", "ca").await.unwrap();
+    assert!(!kek::forget(&mut conn, "a").await.unwrap(), "it seals");
+    assert!(kek::forget(&mut conn, "b").await.unwrap());
     let odd = kek::register(&mut conn, "d", "other").await.unwrap_err();
     assert!(odd.is_conflict_on("kek_purpose_known"), "{odd}");
 }
@@ -334,9 +362,35 @@ async fn deciders_about_keks_go_one_after_the_other_and_readers_beside_them() {
     });
 
     locked.unwrap();
-    assert_eq!(kek::known(&mut second, "ca").await.unwrap(), ["k1"]);
+    assert_eq!(kek::known(&mut second, "ca").await.unwrap()[0].id, "k1");
     assert!(
         kek::lock(&mut reader).await.is_err(),
         "the application's role may not"
     );
+}
+
+#[tokio::test]
+async fn every_sealed_column_stands_in_the_list() {
+    let db = TestDb::new().await;
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns
+         WHERE table_schema = 'public' AND column_name LIKE '%sealed' ORDER BY 1, 2",
+    )
+    .fetch_all(db.app())
+    .await
+    .unwrap();
+    let mut listed: Vec<(String, String)> = SEALED
+        .iter()
+        .map(|one| (one.table.to_owned(), one.column.to_owned()))
+        .collect();
+    listed.sort();
+    assert_eq!(found, listed);
+    for one in SEALED {
+        assert!(
+            one.count(&mut db.owner_session().await)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
 }
