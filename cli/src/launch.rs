@@ -37,6 +37,18 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
             refuse_server_flag(&global)?;
             local::config(verb, &global, &env).map(|()| ExitCode::SUCCESS)
         }
+        Command::Ca(verb) => {
+            refuse_server_flag(&global)?;
+            let runtime = runtime(&mut Builder::new_multi_thread())?;
+            runtime.block_on(roles::operator::ca(verb, &global, &env))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Kek(verb) => {
+            refuse_server_flag(&global)?;
+            let runtime = runtime(&mut Builder::new_multi_thread())?;
+            runtime.block_on(roles::operator::kek(verb, &global, &env))?;
+            Ok(ExitCode::SUCCESS)
+        }
         verb => {
             let runtime = runtime(&mut Builder::new_current_thread())?;
             runtime.block_on(verbs::run(verb, &global, &env))?;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: parsing reads neither environment nor files; a value that comes out has its form.
 
+mod authority;
 mod certs;
 mod forms;
 mod global;
@@ -15,6 +16,7 @@ mod tests;
 
 use clap::{Parser, Subcommand};
 
+pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, WaitArgs};
 pub use global::{Format, Global};
 pub use jobs::{JobsListArgs, JobsVerb};
@@ -63,6 +65,12 @@ pub enum Command {
     /// Settings: check, show, document. Needs no server.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Authorities that certmill signs with; needs the database's owner login.
+    #[command(subcommand)]
+    Ca(CaVerb),
+    /// Keys that seal secrets; needs the database's owner login.
+    #[command(subcommand)]
+    Kek(KekVerb),
     /// Roles of a server.
     #[command(flatten)]
     Role(RoleCommand),

@@ -10,6 +10,7 @@ mod files;
 mod key_files;
 mod keyrings;
 mod migrate;
+pub mod operator;
 mod process;
 mod refusal;
 mod scheduler;

@@ -26,6 +26,6 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Status => status::run(&session).await,
-        Command::Config(_) | Command::Role(_) => Ok(()),
+        Command::Ca(_) | Command::Config(_) | Command::Kek(_) | Command::Role(_) => Ok(()),
     }
 }

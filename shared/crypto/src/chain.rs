@@ -12,7 +12,7 @@ mod outline;
 
 pub use error::ChainError;
 pub use expected::{Expected, verify_issued};
-pub use leaf::{Leaf, is_self_issued, signed_bytes_sha256};
+pub use leaf::{Leaf, certificate_facts, is_self_issued, signed_bytes_sha256};
 pub use outline::Outline;
 
 use crate::pem;

@@ -149,3 +149,18 @@ pub async fn retire(conn: &mut PgConnection, id: Uuid) -> Result<(), Error> {
         .await?;
     Ok(())
 }
+
+/// Whether an authority ever signed a version, or an order waits for it. Reads all orders and versions.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn was_used(conn: &mut PgConnection, id: Uuid) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM cert_order WHERE ca_key_id = $1)
+             OR EXISTS (SELECT 1 FROM version v JOIN ca_key k ON k.certificate_der = v.chain_der[1]
+                        WHERE k.id = $1)",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await?)
+}

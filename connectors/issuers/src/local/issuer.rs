@@ -1,7 +1,7 @@
 //! Signing for one ask.
 //!
 //! Invariant: the key belongs to the first certificate of the settings, else
-//! there is no issuer; every refusal comes before the signature.
+//! there is no issuer; every refusal comes before the signature, also one for the sake of a CA above.
 
 use async_trait::async_trait;
 use certmill_crypto::ca::{CaError, LeafPlan, Purpose, SigningCa};
@@ -41,7 +41,7 @@ impl Connector for Local {
                 above.push(certificate.clone());
             }
         }
-        let ca = SigningCa::new(issuing, key).map_err(fault)?;
+        let ca = SigningCa::below(issuing, rest, key).map_err(fault)?;
         Ok(Box::new(Self { ca, above }))
     }
 }

@@ -25,18 +25,20 @@ pub enum CaError {
         not_after: OffsetDateTime,
     },
     /// The certificate would be valid longer than its issuer.
-    #[error("not_after {not_after} is later than {issuer_not_after}, when the issuing CA ends")]
+    #[error(
+        "not_after {not_after} is later than {issuer_not_after}, when the issuing CA or one above it ends"
+    )]
     OutlivesIssuer {
         /// Planned end.
         not_after: OffsetDateTime,
         /// End of the issuing certificate.
         issuer_not_after: OffsetDateTime,
     },
-    /// The issuing CA may not have CAs below it, or not that many.
-    #[error("the issuing CA's path length does not allow this CA below it")]
+    /// The issuing CA, or one above it, may not have CAs below it, or not that many.
+    #[error("the path length of the issuing CA, or of one above it, does not allow this")]
     PathLength,
     /// A name outside the issuing CA's name constraints.
-    #[error("{name} is outside the name constraints of the issuing CA")]
+    #[error("{name} is outside the name constraints of the issuing CA or of one above it")]
     NameConstraint {
         /// The refused name.
         name: String,

@@ -1,8 +1,9 @@
 //! An issuing certificate together with its key, ready to sign.
 //!
 //! Invariant: certificate and key belong together, the certificate is a CA, and
-//! nothing that it signs outlives it or leaves its constraints.
+//! nothing that it signs outlives it, or leaves its constraints or those of a CA above it.
 
+use certmill_domain::names::Names;
 use certmill_domain::validity::Validity;
 use rcgen::{CertificateParams, Issuer, SubjectPublicKeyInfo};
 use rustls_pki_types::CertificateDer;
@@ -20,7 +21,7 @@ pub struct SigningCa {
     subject_der: Vec<u8>,
     not_after: OffsetDateTime,
     path_len: Option<u32>,
-    constraints: Constraints,
+    constraints: Vec<Constraints>,
 }
 
 impl SigningCa {
@@ -29,6 +30,19 @@ impl SigningCa {
     /// # Errors
     /// [`CaError`]: unreadable, no CA, or a key that is not its own.
     pub fn new(certificate_der: &[u8], key: PrivateKey) -> Result<Self, CaError> {
+        Self::below(certificate_der, &[], key)
+    }
+
+    /// Joins an issuing certificate and its key below the CAs `above` it (DER, the next one first),
+    /// whose ends, path lengths and name constraints count as well.
+    ///
+    /// # Errors
+    /// [`CaError`]: as [`Self::new`]; a path length above that allows no leaf here.
+    pub fn below(
+        certificate_der: &[u8],
+        above: &[Vec<u8>],
+        key: PrivateKey,
+    ) -> Result<Self, CaError> {
         let certificate = parse(certificate_der)?;
         let basic = certificate
             .basic_constraints()
@@ -46,16 +60,38 @@ impl SigningCa {
         }
         let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(certificate_der), key)
             .map_err(|_| CaError::SubjectForm)?;
-        Ok(Self {
+        let mut ca = Self {
             issuer,
             subject_der: certificate.subject().as_raw().to_vec(),
             not_after: certificate.validity().not_after.to_datetime(),
             path_len: basic.and_then(|found| found.value.path_len_constraint),
-            constraints: Constraints::read(&certificate)?,
-        })
+            constraints: vec![Constraints::read(&certificate)?],
+        };
+        for (der, cas_between) in above.iter().zip(1_u32..) {
+            ca.stand_below(&parse(der)?, cas_between)?;
+        }
+        Ok(ca)
     }
 
-    /// When the issuing certificate ends: the latest `not_after` of anything below it.
+    /// Narrows this CA by one that has `cas_between` CAs below it, this one among them.
+    fn stand_below(
+        &mut self,
+        above: &X509Certificate<'_>,
+        cas_between: u32,
+    ) -> Result<(), CaError> {
+        let basic = above
+            .basic_constraints()
+            .map_err(|_| CaError::MalformedIssuer)?;
+        if let Some(limit) = basic.and_then(|found| found.value.path_len_constraint) {
+            let left = limit.checked_sub(cas_between).ok_or(CaError::PathLength)?;
+            self.path_len = Some(self.path_len.map_or(left, |own| own.min(left)));
+        }
+        self.not_after = self.not_after.min(above.validity().not_after.to_datetime());
+        self.constraints.push(Constraints::read(above)?);
+        Ok(())
+    }
+
+    /// When the issuing certificate or one above it ends: the latest `not_after` of anything below.
     #[must_use]
     pub fn not_after(&self) -> OffsetDateTime {
         self.not_after
@@ -70,7 +106,7 @@ impl SigningCa {
     pub fn sign_leaf(&self, plan: &LeafPlan) -> Result<Vec<u8>, CaError> {
         let params = plan.params()?;
         self.check_end(&plan.validity)?;
-        self.constraints.admit(&plan.names)?;
+        self.admit(&plan.names)?;
         self.sign(&params, &plan.public_key)
     }
 
@@ -88,6 +124,24 @@ impl SigningCa {
             return Err(CaError::PathLength);
         }
         self.sign(&params, public_key)
+    }
+
+    /// Whether the name constraints of this CA and of those above it allow these names.
+    ///
+    /// # Errors
+    /// [`CaError::NameConstraint`] with the first name outside.
+    pub fn admit(&self, names: &Names) -> Result<(), CaError> {
+        self.constraints
+            .iter()
+            .try_for_each(|constraints| constraints.admit(names))
+    }
+
+    /// Whether any of them has a name constraint.
+    #[must_use]
+    pub fn is_constrained(&self) -> bool {
+        self.constraints
+            .iter()
+            .any(|constraints| *constraints != Constraints::default())
     }
 
     fn check_end(&self, validity: &Validity) -> Result<(), CaError> {

@@ -68,6 +68,16 @@ pub fn is_self_issued(der: &[u8]) -> Result<bool, ChainError> {
     Ok(certificate.subject().as_raw() == certificate.issuer().as_raw())
 }
 
+/// Subject and serial number (hexadecimal) of a certificate, for people; empty where it cannot be
+/// read.
+#[must_use]
+pub fn certificate_facts(der: &[u8]) -> (String, String) {
+    parse(der).map_or_else(
+        |_| (String::new(), String::new()),
+        |one| (one.subject().to_string(), hex::encode(one.raw_serial())),
+    )
+}
+
 /// Reads one certificate without anything after it.
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, ChainError> {
     match X509Certificate::from_der(der) {

@@ -91,6 +91,10 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError`] as for [`Self::from_der`]; two private keys are malformed too.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        // The older form of encryption writes headers into the block (RFC 1421).
+        if text.lines().any(|line| line.starts_with("Proc-Type:")) {
+            return Err(KeyError::Encrypted);
+        }
         let blocks = pem::decode(text).map_err(|_| KeyError::Malformed)?;
         let mut keys = blocks
             .iter()
@@ -245,6 +249,10 @@ mod tests {
             ("", KeyError::Malformed),
             (two.as_str(), KeyError::Malformed),
             (sealed.as_str(), KeyError::Encrypted),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----",
+                KeyError::Encrypted,
+            ),
             (
                 "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
                 KeyError::Malformed,

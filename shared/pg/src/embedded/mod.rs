@@ -12,6 +12,7 @@ mod datafolder;
 mod pidfile;
 mod postmaster;
 mod roles;
+mod running;
 mod secrets;
 mod socket;
 
@@ -32,6 +33,7 @@ use secrets::Passwords;
 use socket::Endpoint;
 
 pub use bundle::BUNDLE_VERSION;
+pub use running::running_owner_url;
 
 /// Name of the database that the embedded set-up creates.
 pub const DATABASE: &str = "certmill";

@@ -51,7 +51,8 @@ pub(super) fn forget_stale(pgdata: &Path) {
     }
 }
 
-fn live_postmaster(pgdata: &Path) -> Option<u32> {
+/// The process of the server that runs on this folder.
+pub(super) fn live_postmaster(pgdata: &Path) -> Option<u32> {
     let text = fs::read_to_string(pgdata.join("postmaster.pid")).ok()?;
     let pid: u32 = text.lines().next()?.trim().parse().ok()?;
     is_server_of(pid, pgdata).then_some(pid)
