@@ -49,7 +49,8 @@ fn clusters(root: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Lines 4 and 5 of the file are the port and the folder of the socket, which is empty without one.
+/// After the process, the folder and the start follow the port and the folder of the socket, which is
+/// empty without one.
 fn endpoint(pid_file: &str) -> Option<Endpoint> {
     let mut lines = pid_file.lines().skip(3);
     let port = lines.next()?.trim().parse().ok()?;
