@@ -5,5 +5,6 @@ mod ca;
 mod chain;
 mod csr;
 mod fixture;
+mod hierarchy;
 mod keys;
 mod openssl;
