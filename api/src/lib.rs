@@ -15,6 +15,7 @@ mod limits;
 mod listing;
 mod own_certificate;
 mod permission;
+mod plain;
 mod principals;
 mod problem;
 mod readiness;
@@ -27,6 +28,7 @@ mod tls;
 mod views;
 
 pub use permission::Permission;
+pub use plain::{PlainOptions, serve_plain};
 pub use problem::Error;
 pub use routes::{Access, OPEN, Route, TABLE};
 pub use server::{Bound, ServeError, ServerOptions, serve};

@@ -11,6 +11,8 @@ pub enum Permission {
     CertificatesRead,
     /// Ask for certificates and renew them.
     CertificatesRequest,
+    /// Revoke certificates.
+    CertificatesRevoke,
     /// Read a private key that the server made.
     CertificatesExportKey,
     /// Look at processes, leader and schedules.
@@ -35,6 +37,7 @@ impl Permission {
         Self::CertificatesExportKey,
         Self::CertificatesRead,
         Self::CertificatesRequest,
+        Self::CertificatesRevoke,
         Self::ClusterRead,
         Self::ContractRead,
         Self::IssuersRead,
@@ -50,6 +53,7 @@ impl Permission {
             Self::CertificatesExportKey => ("certificates.export_key", Role::Admin),
             Self::CertificatesRead => ("certificates.read", Role::Viewer),
             Self::CertificatesRequest => ("certificates.request", Role::Operator),
+            Self::CertificatesRevoke => ("certificates.revoke", Role::Operator),
             Self::ClusterRead => ("cluster.read", Role::Viewer),
             Self::ContractRead => ("contract.read", Role::Viewer),
             Self::IssuersRead => ("issuers.read", Role::Viewer),

@@ -196,7 +196,7 @@ async fn database_now(app: &App) -> Result<OffsetDateTime, TlsError> {
     asked.await
 }
 
-fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+pub(crate) fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let bound = TcpListener::bind(listen).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;

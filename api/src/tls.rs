@@ -103,6 +103,7 @@ fn untrusted(names: Names) -> Result<(Vec<Vec<u8>>, PrivateKey), TlsError> {
         names,
         public_key: key.public_key().clone(),
         purposes: vec![Purpose::ServerAuth],
+        status: None,
     };
     Ok((vec![ca.sign_leaf(&leaf).map_err(TlsError::new)?], key))
 }

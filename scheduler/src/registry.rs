@@ -2,7 +2,7 @@
 
 use certmill_coordination::Schedule;
 use certmill_domain::ids::TeamId;
-use certmill_domain::schedule::{LANE, PARTITION_CARE, RENEWAL_SWEEP};
+use certmill_domain::schedule::{CRL_SWEEP, LANE, PARTITION_CARE, RENEWAL_SWEEP};
 use std::time::Duration;
 
 /// Distances of slots that come from the settings.
@@ -15,11 +15,15 @@ pub struct Periods {
 /// Partitions are made days ahead, so an hour's slot has many tries.
 const PARTITION_SLOT: Duration = Duration::from_secs(3_600);
 
+/// What is revoked is listed by a job of its own; this finds what that one lost, and what grows old.
+const CRL_SLOT: Duration = Duration::from_secs(60);
+
 /// All schedules.
 pub(crate) fn schedules(periods: Periods) -> Vec<Schedule> {
     vec![
         schedule("renewal", periods.renewal, RENEWAL_SWEEP),
         schedule("partition_care", PARTITION_SLOT, PARTITION_CARE),
+        schedule("crl", CRL_SLOT, CRL_SWEEP),
     ]
 }
 

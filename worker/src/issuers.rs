@@ -1,5 +1,7 @@
 //! Connected issuers of this process, kept while their settings and their authority stay the same.
 
+use certmill_crypto::ca::SigningCa;
+use certmill_crypto::keys::PrivateKey;
 use certmill_crypto::seal::LiveKeyring;
 use certmill_domain::ids::IssuerId;
 use certmill_issuers::connect;
@@ -46,19 +48,9 @@ impl Issuers {
         {
             return Ok(Arc::clone(&kept.issuer));
         }
-        let ca_key = match (row.ca_key_id, &self.ca_keys) {
-            (None, _) => None,
-            (Some(_), None) => {
-                return Err(Fault::misconfigured(
-                    "ca_kek_missing",
-                    "this worker has no ca.kek file",
-                ));
-            }
-            (Some(id), Some(keys)) => Some(
-                open_ca_key(&self.pool, &keys.snapshot(), id)
-                    .await
-                    .map_err(|why| Fault::retry("ca_key_not_opened", why.to_string()))?,
-            ),
+        let ca_key = match row.ca_key_id {
+            None => None,
+            Some(id) => Some(self.open(id).await?),
         };
         let issuer: Arc<dyn Connected> = connect(&row.kind, &row.config, Deps { ca_key })?.into();
         connected.insert(
@@ -70,5 +62,29 @@ impl Issuers {
             },
         );
         Ok(issuer)
+    }
+
+    /// The authority of a key, for what is signed beside certificates.
+    ///
+    /// # Errors
+    /// A fault of class `Misconfigured` where its key does not fit its certificate.
+    pub(crate) async fn authority(
+        &self,
+        id: Uuid,
+        certificate_der: &[u8],
+    ) -> Result<SigningCa, Fault> {
+        let key = self.open(id).await?;
+        SigningCa::new(certificate_der, key)
+            .map_err(|why| Fault::misconfigured(why.code(), why.to_string()))
+    }
+
+    async fn open(&self, id: Uuid) -> Result<PrivateKey, Fault> {
+        let Some(keys) = &self.ca_keys else {
+            let why = "this worker has no ca.kek file";
+            return Err(Fault::misconfigured("ca_kek_missing", why));
+        };
+        open_ca_key(&self.pool, &keys.snapshot(), id)
+            .await
+            .map_err(|why| Fault::retry("ca_key_not_opened", why.to_string()))
     }
 }

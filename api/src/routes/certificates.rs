@@ -9,8 +9,8 @@ use certmill_service::Caller;
 use certmill_service::certificates::{self, Ask, ItemOutcome};
 use certmill_store::certificate::Filter;
 use certmill_wire::{
-    Accepted, ActionRequest, CertificateFilter, CertificateRequest, CertificateView, Page,
-    ProblemCode,
+    Accepted, CertificateFilter, CertificateRequest, CertificateView, Page, ProblemCode,
+    RenewRequest,
 };
 use http::HeaderMap;
 use uuid::Uuid;
@@ -140,10 +140,11 @@ pub(super) const RENEW: Operation = Operation::new(
     include_str!("examples/certificates.renew.json"),
 )
 .of(&[CERTIFICATE_ID])
-.may_take::<ActionRequest>()
+.may_take::<RenewRequest>()
 .repeatable()
 .waits()
-.answers(ACCEPTED);
+.answers(ACCEPTED)
+.refuses(&[(ProblemCode::Conflict, "key_compromised")]);
 
 /// `POST /api/v1/certificates/{id}/renew`
 pub(super) async fn renew(
@@ -151,11 +152,12 @@ pub(super) async fn renew(
     Extension(caller): Extension<Caller>,
     Id(id): Id<CertificateId>,
     headers: HeaderMap,
-    OptionalJson(body): OptionalJson<ActionRequest>,
+    OptionalJson(body): OptionalJson<RenewRequest>,
 ) -> Result<Response, Error> {
     let route = "POST /api/v1/certificates/{id}/renew";
+    let csr = body.value.csr.as_deref();
     let key = idempotency::of(&headers, route, &id.to_string(), &body.bytes)?;
-    let answer = certificates::renew(&app.context, &caller, id, key.as_ref())
+    let answer = certificates::renew_with(&app.context, &caller, id, csr, key.as_ref())
         .await
         .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
     accepted(

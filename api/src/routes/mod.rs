@@ -13,6 +13,7 @@ mod issuers;
 mod jobs;
 mod life;
 mod profiles;
+mod revocation;
 mod route;
 
 use axum::Router;
@@ -45,6 +46,7 @@ pub const TABLE: &[Route] = &[
     Route::post("/api/v1/certificates:bulk", P::CertificatesRequest, bulk::REQUEST, |at| on(at, bulk::request)),
     Route::get("/api/v1/certificates/{id}", P::CertificatesRead, certificates::SHOW, |at| on(at, certificates::show)),
     Route::post("/api/v1/certificates/{id}/renew", P::CertificatesRequest, certificates::RENEW, |at| on(at, certificates::renew)),
+    Route::post("/api/v1/certificates/{id}/revoke", P::CertificatesRevoke, revocation::REVOKE, |at| on(at, revocation::revoke)),
     Route::get("/api/v1/certificates/{id}/versions", P::CertificatesRead, issued::VERSIONS, |at| on(at, issued::versions)),
     Route::get("/api/v1/certificates/{id}/chain", P::CertificatesRead, issued::CHAIN, |at| on(at, issued::chain)),
     Route::get("/api/v1/certificates/{id}/key", P::CertificatesExportKey, issued::KEY, |at| on(at, issued::key)),

@@ -33,5 +33,7 @@ pub(crate) fn version(version: &Version) -> VersionView {
         not_after: version.validity.not_after,
         fingerprint_sha256: hex::encode(&version.fingerprint),
         issued_at: version.issued_at,
+        revoked_at: version.revoked.map(|(at, _)| at),
+        revocation_reason: version.revoked.map(|(_, reason)| reason.to_string()),
     }
 }

@@ -4,8 +4,8 @@ use certmill_service::Role;
 use certmill_settings::Secret;
 use certmill_wire::client::{Client, ClientConfig};
 use certmill_wire::{
-    ActionRequest, BulkCertificateRequest, CertificateFilter, CertificateRequest, JobFilter,
-    Paging, ProfileRequest,
+    BulkCertificateRequest, CertificateFilter, CertificateRequest, JobFilter, Paging,
+    ProfileRequest, RenewRequest,
 };
 
 use crate::fixture::{Api, csr_for};
@@ -49,7 +49,7 @@ async fn certificates_are_asked_for_shown_and_renewed() {
             .starts_with("-----BEGIN CERTIFICATE")
     );
     let renewal = client
-        .renew_certificate(id, &ActionRequest::default())
+        .renew_certificate(id, &RenewRequest::default())
         .await
         .unwrap();
     assert_ne!(renewal.job.id, accepted.job.id);

@@ -277,6 +277,7 @@ impl SuppliedRoot {
             names: Names::parse(["localhost", "127.0.0.1"]).unwrap(),
             public_key: key.public_key().clone(),
             purposes: vec![Purpose::ServerAuth],
+            status: None,
         };
         let der = self.0.sign_leaf(&leaf).unwrap();
         std::fs::write(dir.join("cert.pem"), certificate_pem(&der)).unwrap();

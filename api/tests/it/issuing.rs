@@ -57,6 +57,7 @@ pub async fn issue(api: &Api, id: &str, renew_in: time::Duration) {
         names: row.names.clone(),
         public_key: Csr::parse(&row.csr_der).unwrap().public_key,
         purposes: vec![Purpose::ServerAuth],
+        status: None,
     };
     let leaf_der = SigningCa::new(&ca_der, ca_key)
         .unwrap()
@@ -68,6 +69,7 @@ pub async fn issue(api: &Api, id: &str, renew_in: time::Duration) {
         generation,
         order_id: OrderId(order),
         issuer_id: row.issuer_id,
+        ca_key_id: None,
         serial,
         validity,
         fingerprint: sha256(&leaf_der).to_vec(),

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use certmill_domain::names::San;
+use certmill_domain::revocation::RevocationReason;
 use clap::{Args, Subcommand};
 
 use super::PageArgs;
-use super::forms::{duration, san};
+use super::forms::{duration, revocation_reason, san};
 
 /// Verbs of certificates.
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub enum CertsVerb {
     Show(ShowArgs),
     /// Asks for a new version now.
     Renew(RenewArgs),
+    /// Revokes the current version, one version, or all of them.
+    Revoke(RevokeArgs),
     /// Writes the chain to NAME.pem.
     Download(DownloadArgs),
 }
@@ -55,7 +58,7 @@ pub struct AddArgs {
 /// Whether and how long to wait.
 #[derive(Debug, Args)]
 pub struct WaitArgs {
-    /// Wait until it is issued.
+    /// Wait until it is done.
     #[arg(long)]
     pub wait: bool,
     /// Wait no longer than this; the request goes on afterwards.
@@ -92,6 +95,32 @@ pub struct RenewArgs {
     /// Why, for the audit.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// PKCS#10 request in PEM with another key of the same names.
+    #[arg(long, value_name = "FILE")]
+    pub csr: Option<PathBuf>,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// What `certs revoke` takes.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// Name or id.
+    pub certificate: String,
+    /// Why: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation or
+    /// privilegeWithdrawn (RFC 5280).
+    #[arg(long, value_name = "REASON", value_parser = revocation_reason)]
+    pub reason: RevocationReason,
+    /// Only this version, by its id.
+    #[arg(long, value_name = "ID", conflicts_with = "all_versions")]
+    pub version: Option<String>,
+    /// All versions that have not ended.
+    #[arg(long)]
+    pub all_versions: bool,
+    /// More, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
     /// How long to wait.
     #[command(flatten)]
     pub wait: WaitArgs,

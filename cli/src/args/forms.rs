@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::San;
+use certmill_domain::revocation::RevocationReason;
 
 /// The longest duration that is taken: 100 years.
 const LONGEST_S: u64 = 36_525 * 86_400;
@@ -44,6 +45,12 @@ pub(super) fn san(text: &str) -> Result<San, String> {
 pub(super) fn key_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
     text.parse()
         .map_err(|why: certmill_domain::key::UnknownKeyAlgorithm| why.to_string())
+}
+
+/// Reads the name of a revocation reason.
+pub(super) fn revocation_reason(text: &str) -> Result<RevocationReason, String> {
+    text.parse()
+        .map_err(|why: certmill_domain::revocation::InvalidReason| why.to_string())
 }
 
 /// Reads a share between 0 and 1.

@@ -17,7 +17,7 @@ mod tests;
 use clap::{Parser, Subcommand};
 
 pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
-pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, WaitArgs};
+pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArgs, WaitArgs};
 pub use global::{Format, Global};
 pub use jobs::{JobsListArgs, JobsVerb};
 pub use local::{ConfigVerb, SettingsArgs};
@@ -48,7 +48,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Certificates: request, look at, renew, fetch.
+    /// Certificates: request, look at, renew, revoke, fetch.
     #[command(subcommand)]
     Certs(CertsVerb),
     /// Jobs: look at, retry, cancel.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use certmill_api::{Bound, ServeError, ServerOptions, serve};
+use certmill_api::{Bound, PlainOptions, ServeError, ServerOptions, serve, serve_plain};
 use certmill_crypto::mac::MacRing;
 use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::{Hinter, keep_registered};
+use certmill_service::Context;
 use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
-use super::{admin, database, files, key_files, keyrings, process};
+use super::{admin, database, files, key_files, keyrings, process, refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -43,10 +44,12 @@ pub(super) async fn start(
     hinter: Hinter,
     app_keys: Arc<LiveKeyring>,
 ) -> Result<Bound, Failure> {
+    let context = process::context(settings, pool.clone(), hinter, Some(Arc::clone(&app_keys)));
+    serve_plain_listener(settings, tasks, &context).await?;
     let options = ServerOptions {
         listen: settings.listen,
         cursor_key: MacRing::new(Arc::clone(&app_keys), "cursor"),
-        context: process::context(settings, pool.clone(), hinter, Some(app_keys)),
+        context,
         data_dir: settings.data_dir.clone(),
         host_name: process::host_name(),
         public_names: settings.public_names.clone(),
@@ -63,6 +66,36 @@ pub(super) async fn start(
         };
         Failure::new(Exit::Config, "api", at, &why.to_string(), "")
     })
+}
+
+/// Serves lists and OCSP where the settings ask for it, and has certificates name where.
+async fn serve_plain_listener(
+    settings: &Settings,
+    tasks: &Tasks,
+    context: &Context,
+) -> Result<(), Failure> {
+    if let Some(url) = &settings.plain_url {
+        let changed = certmill_service::status::publish_url(context, url)
+            .await
+            .map_err(refusal::service)?;
+        if changed > 0 {
+            tracing::info!(event = "revocation_url_set", url, issuers = changed);
+        }
+    }
+    let Some(listen) = settings.plain_listen else {
+        return Ok(());
+    };
+    let options = PlainOptions {
+        listen,
+        context: context.clone(),
+        grace: settings.shutdown_grace,
+    };
+    let bound = serve_plain(options, tasks).await.map_err(|why| {
+        let hint = "choose another address with --set plain_listen=ADDRESS:PORT";
+        Failure::new(Exit::Config, "api", "plain_listen", &why.to_string(), hint)
+    })?;
+    tracing::info!(event = "plain_listening", listen = %bound, "CRLs and OCSP on {bound}");
+    Ok(())
 }
 
 /// Where clients on this machine reach it: an unspecified address is reached by loopback.

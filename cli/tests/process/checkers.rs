@@ -25,6 +25,14 @@ RETURNS void LANGUAGE sql AS $$
     VALUES (lpad((n * 100 + generation)::text, 32, '0')::uuid, 1, lpad(n::text, 32, '0')::uuid, generation,
         new_id(), lpad('9', 32, '0')::uuid, decode(serial, 'hex'), now() + issued, now() + ends, now() + issued,
         '', '', '', '{}') $$;
+CREATE FUNCTION pg_temp.crl(number int, made interval, ends interval, der text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO crl (ca_key_id, number, revision, this_update, next_update, entries, sha256, der)
+    VALUES (lpad('8', 32, '0')::uuid, number, 1, now() + made, now() + ends, 0, sha256(decode(der, 'hex')),
+        decode(der, 'hex')) $$;
+CREATE FUNCTION pg_temp.ca(ends interval) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO crl_head (ca_key_id, drawn) VALUES (lpad('8', 32, '0')::uuid, 9);
+    INSERT INTO ca_key (id, name, certificate_der, not_after, kek_id, key_sealed, created_at)
+    VALUES (lpad('8', 32, '0')::uuid, 'x', '', now() + ends, 'k', 'k', now() - interval '1 day') $$;
 CREATE FUNCTION pg_temp.ord(n int, state text, serial text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, state, serial, not_before, not_after)
     VALUES (1, lpad(n::text, 32, '0')::uuid, 1, lpad('9', 32, '0')::uuid, state, decode(serial, 'hex'),
@@ -183,6 +191,49 @@ const PLANTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "I21a_list_numbers_rise",
+        &[
+            "SELECT pg_temp.ca('1 day'), pg_temp.crl(1, '0', '1 day', 'a1'), pg_temp.crl(2, '-1 s', '1 day', 'a2')",
+            "SELECT pg_temp.ca('1 day'), pg_temp.crl(10, '0', '1 day', 'a1')",
+        ],
+    ),
+    (
+        "I21b_a_number_is_one_list",
+        &[
+            "SELECT pg_temp.crl(1, '0', '1 day', 'a1'), pg_temp.crl(1, '0', '1 day', 'a2')",
+            "SELECT pg_temp.crl(1, '0', '1 day', 'a1'); UPDATE crl SET der = 'x'",
+        ],
+    ),
+    (
+        "I21c_lists_are_fresh",
+        &[
+            "SELECT pg_temp.ca('1 day')",
+            "SELECT pg_temp.ca('1 day'), pg_temp.crl(1, '-2 s', '-1 s', 'a1')",
+        ],
+    ),
+    (
+        "I21d_revoked_is_listed",
+        &[
+            "SELECT pg_temp.ver(1, 1, '-1 h', '1 h', 'a1a1'); SELECT pg_temp.crl(1, '0', '1 day', 'a1'); \
+             UPDATE version SET ca_key_id = lpad('8', 32, '0')::uuid, revocation_reason = 1, \
+                 revoked_at = now() - interval '11 min'",
+            "SELECT pg_temp.ver(1, 1, '-1 h', '1 h', 'a1a1'); \
+             UPDATE version SET ca_key_id = lpad('8', 32, '0')::uuid, revocation_reason = 1, \
+                 revoked_at = now() - interval '11 min'",
+        ],
+    ),
+    (
+        "I23_nothing_outside_its_profile",
+        &[
+            "SELECT pg_temp.ver(1, 1, '0', '-1 s', 'a1')",
+            "SELECT pg_temp.ca('1 min'), pg_temp.ver(1, 1, '0', '1 h', 'a1'); \
+             UPDATE version SET ca_key_id = lpad('8', 32, '0')::uuid",
+            "SELECT pg_temp.cert(1, '1 h', '1 h'), pg_temp.ver(1, 1, '0', '1 h', 'a1'); \
+             INSERT INTO profile (id, team_id, name, issuer_id, lifetime_s, key_algorithms, key_source, renew_fraction) \
+             SELECT profile_id, 1, 'p', issuer_id, 60, '{}', 'csr', 0.5 FROM certificate",
+        ],
+    ),
+    (
         "I24_who_was_asked_to_end_did",
         &[
             "INSERT INTO harness.asked_to_end VALUES (7, 'worker', now() - interval '1 s'); SELECT pg_temp.ev(1, 'claimed', 1)",
@@ -232,7 +283,8 @@ async fn finds(conn: &mut PgConnection, name: &str, plant: &'static str) -> bool
         "SET LOCAL session_replication_role = replica; \
          ALTER TABLE version DROP CONSTRAINT version_generation_unique, DROP CONSTRAINT version_serial_unique; \
          ALTER TABLE job DROP CONSTRAINT job_attempts_bounded; \
-         ALTER TABLE schedule_tick DROP CONSTRAINT schedule_tick_pkey; DROP INDEX cert_order_live_unique",
+         ALTER TABLE schedule_tick DROP CONSTRAINT schedule_tick_pkey; DROP INDEX cert_order_live_unique; \
+         ALTER TABLE crl DROP CONSTRAINT crl_pkey",
     )
     .await;
     run(&mut tx, plant).await;

@@ -9,7 +9,7 @@ use certmill_crypto::keys::PrivateKey;
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::Names;
 use certmill_wire::client::Client;
-use certmill_wire::{ActionRequest, BulkCertificateRequest, CertificateRequest, ProfileRequest};
+use certmill_wire::{BulkCertificateRequest, CertificateRequest, ProfileRequest, RenewRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -130,7 +130,7 @@ impl Workload {
         let t0 = now();
         let answer = self
             .client
-            .renew_certificate(&id, &ActionRequest::default())
+            .renew_certificate(&id, &RenewRequest::default())
             .await;
         let ids = answer.as_ref().map(|a| Ids {
             certificate: &a.certificate.id,

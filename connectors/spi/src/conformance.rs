@@ -7,10 +7,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use certmill_crypto::chain::{Chain, Expected, signed_bytes_sha256, verify_issued};
+use certmill_domain::revocation::RevocationReason;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::{Ask, Fault, FaultClass, Issuer, Remote, Revocation, RevocationReason, Step};
+use crate::{Ask, Fault, FaultClass, Issuer, Remote, Revocation, Step};
 
 /// More steps than any order needs.
 const STEPS_MAX: usize = 50;

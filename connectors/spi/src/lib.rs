@@ -17,4 +17,4 @@ pub use connector::{Connector, Deps};
 pub use fault::{Fault, FaultClass};
 pub use issuer::{Issuer, Powers, Step};
 pub use remote::Remote;
-pub use revocation::{Revocation, RevocationReason};
+pub use revocation::Revocation;

@@ -12,6 +12,7 @@ mod outline;
 
 pub use error::ChainError;
 pub use expected::{Expected, verify_issued};
+pub(crate) use leaf::parse;
 pub use leaf::{Leaf, certificate_facts, is_self_issued, signed_bytes_sha256};
 pub use outline::Outline;
 

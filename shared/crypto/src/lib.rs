@@ -1,5 +1,5 @@
-//! Keys, CSRs, chains, the certificates that the local CA signs, and the sealing
-//! of secrets at rest.
+//! Keys, CSRs, chains, the certificates and lists that the local CA signs, OCSP,
+//! and the sealing of secrets at rest.
 //!
 //! Invariant: a secret that leaves this crate leaves it zeroized on drop and
 //! without `Debug` or `Serialize`; errors name places and codes, never contents.
@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod digest;
 pub mod keys;
 pub mod mac;
+pub mod ocsp;
 pub mod random;
 pub mod seal;
 pub mod token;

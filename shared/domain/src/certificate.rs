@@ -66,6 +66,8 @@ pub struct Snapshot<'a> {
     pub renew_at: Option<OffsetDateTime>,
     /// When a sweep looks at it next; none if only a person moves it on.
     pub sweep_at: Option<OffsetDateTime>,
+    /// Whether the current version was revoked.
+    pub revoked: bool,
     /// Why the live job of the next generation waits, if there is such a job.
     pub job: Option<WaitingOn>,
     /// The last order's fault, if it ended in one: code and detail.
@@ -74,12 +76,12 @@ pub struct Snapshot<'a> {
     pub now: OffsetDateTime,
 }
 
-/// Why a certificate is not healthy, or `None` when it is: issued, not ended and not yet due.
+/// Why a certificate is not healthy, or `None` when it is: issued, not ended, not revoked and not yet due.
 #[must_use]
 pub fn waiting_on(seen: &Snapshot<'_>) -> Option<WaitingOn> {
     let ended = seen.not_after.is_some_and(|end| end <= seen.now);
     let due = seen.renew_at.is_some_and(|at| at <= seen.now);
-    let healthy = seen.status == CertificateStatus::Issued && !ended && !due;
+    let healthy = seen.status == CertificateStatus::Issued && !ended && !due && !seen.revoked;
     if let Some(job) = &seen.job {
         return Some(job.clone());
     }
@@ -88,10 +90,10 @@ pub fn waiting_on(seen: &Snapshot<'_>) -> Option<WaitingOn> {
     }
     Some(match (seen.fault, ended) {
         (Some((code, detail)), _) => {
-            let kind = if code == waiting::ATTEMPTS_USED_UP || code == "lost_worker" {
-                waiting::ATTEMPTS_USED_UP
-            } else {
-                waiting::REFUSED
+            let kind = match code {
+                waiting::ATTEMPTS_USED_UP | "lost_worker" => waiting::ATTEMPTS_USED_UP,
+                waiting::REVOKED | waiting::KEY_COMPROMISED => code,
+                _ => waiting::REFUSED,
             };
             let detail = if detail.is_empty() { code } else { detail };
             WaitingOn::new(kind, seen.sweep_at, Some(detail))
@@ -115,6 +117,7 @@ mod tests {
             not_after: Some(NOW + Duration::days(30)),
             renew_at: Some(NOW + Duration::days(10)),
             sweep_at: Some(NOW + Duration::days(10)),
+            revoked: false,
             job: None,
             fault: None,
             now: NOW,
@@ -135,6 +138,12 @@ mod tests {
         };
         assert_eq!(waiting_on(&due).unwrap().code, waiting::SWEEP);
         assert!(waiting_on(&seen(CertificateStatus::Pending)).is_some());
+        let revoked = Snapshot {
+            revoked: true,
+            fault: Some((waiting::KEY_COMPROMISED, "bring another key")),
+            ..seen(CertificateStatus::Issued)
+        };
+        assert_eq!(waiting_on(&revoked).unwrap().code, waiting::KEY_COMPROMISED);
         let failed = Snapshot {
             fault: Some(("weak_key", "")),
             ..seen(CertificateStatus::Failed)

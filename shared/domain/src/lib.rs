@@ -12,6 +12,7 @@ pub mod names;
 pub mod order;
 pub mod profile;
 pub mod renewal;
+pub mod revocation;
 pub mod schedule;
 pub mod serial;
 pub mod validity;

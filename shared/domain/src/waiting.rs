@@ -74,6 +74,11 @@ pub const SWEEP: &str = "sweep";
 /// The current version has ended.
 pub const EXPIRED: &str = "expired";
 
+/// The current version was revoked, and no other one was asked for.
+pub const REVOKED: &str = "revoked";
+/// The key is known to others: the certificate needs another one.
+pub const KEY_COMPROMISED: &str = "key_compromised";
+
 fn describe(code: &str) -> (Who, &'static str) {
     match code {
         WORKER => (Who::Certmill, "waits for a free worker of its lane"),
@@ -86,6 +91,8 @@ fn describe(code: &str) -> (Who, &'static str) {
         REFUSED => (Who::Requester, "the last order was refused"),
         ATTEMPTS_USED_UP => (Who::Operator, "the last order used up its attempts"),
         SWEEP => (Who::Certmill, "due, and taken by the next sweep"),
+        REVOKED => (Who::Operator, "the current version was revoked"),
+        KEY_COMPROMISED => (Who::Requester, "its key is known to others"),
         EXPIRED => (Who::Operator, "the current version has ended"),
         _ => (Who::Certmill, "waits"),
     }

@@ -10,6 +10,7 @@ use certmill_domain::order::{Authority, Order, OrderPlan, OrderState};
 use certmill_domain::profile::Profile;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
+use certmill_domain::waiting;
 use certmill_pg::{Pool, Tx};
 use certmill_queue::finish::{FailOutcome, Failure, fail};
 use certmill_queue::{ClaimedJob, Lease, checkpoint};
@@ -83,6 +84,14 @@ fn is_usable(order: &Order, issuer: &Issuer, now: OffsetDateTime) -> bool {
         || (!plan.validity.is_stale(order.planned_at, now) && plan.ca_key_id == issuer.ca_key_id)
 }
 
+/// Nothing is signed for a key that others know.
+pub(crate) fn key_compromised() -> Error {
+    Error::Conflict {
+        code: waiting::KEY_COMPROMISED,
+        detail: "this key was reported as known to others; bring another one".into(),
+    }
+}
+
 /// Loads what the job `lease` is about; plans an order where none stands, and draws a planned one
 /// anew that has aged in the queue or was drawn for another authority. Both are written under the
 /// fence.
@@ -101,6 +110,9 @@ pub async fn load(
         .map_err(or_not_found("certificate"))?;
     if row.generation >= args.generation {
         return Ok(Load::Done);
+    }
+    if row.key_compromised {
+        return Err(key_compromised());
     }
     let profile = profile::by_id(&mut tx, row.profile_id).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;

@@ -15,7 +15,9 @@ pub mod issuing;
 pub mod jobs;
 pub mod keks;
 pub mod profiles;
+pub mod publication;
 pub mod rotation;
+pub mod status;
 pub mod sweep;
 
 mod caller;

@@ -96,6 +96,18 @@ pub(crate) const KEYS: &[Key] = &[
         "address and port of the HTTPS surface",
     ),
     key(
+        "plain_listen",
+        Kind::Text,
+        "",
+        "address and port of the plain HTTP listener for CRLs and OCSP; none without it",
+    ),
+    key(
+        "plain_url",
+        Kind::Text,
+        "",
+        "where others reach it, e.g. `http://pki.example.com`: certificates name it from then on",
+    ),
+    key(
         "public_names",
         Kind::List,
         "",

@@ -23,6 +23,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The address of the HTTPS surface.
     pub listen: SocketAddr,
+    /// The address of the plain listener for CRLs and OCSP, if there is to be one.
+    pub plain_listen: Option<SocketAddr>,
+    /// Where others reach that listener: the base that certificates name.
+    pub plain_url: Option<String>,
     /// Further names in the api's own certificate.
     pub public_names: Vec<String>,
     /// A supplied server certificate; `None` means our own.
@@ -253,7 +257,10 @@ impl Settings {
         Self {
             role,
             database: read_database(reader, env),
-            listen: read_listen(reader),
+            listen: read_address(reader, "listen")
+                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))),
+            plain_listen: read_address(reader, "plain_listen"),
+            plain_url: read_plain_url(reader),
             public_names: reader.list("public_names").unwrap_or_default(),
             tls: read_tls(reader),
             log: read_log(role, reader, env),
@@ -336,23 +343,42 @@ fn read_database(reader: &mut Reader, env: &Env) -> Database {
     }
 }
 
-fn read_listen(reader: &mut Reader) -> SocketAddr {
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8443));
-    let Some(text) = reader.text("listen") else {
-        return default;
-    };
-    text.parse().unwrap_or_else(|_| {
-        let why = format!(
-            "`{}` is not an address and a port",
-            crate::problem::shown(&text)
-        );
-        reader.refuse(
-            "listen",
-            why,
-            "write 127.0.0.1:8443, 0.0.0.0:8443 or [::]:8443",
-        );
-        default
-    })
+fn read_address(reader: &mut Reader, key: &str) -> Option<SocketAddr> {
+    let text = reader.text(key)?;
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let why = format!(
+        "`{}` is not an address and a port",
+        crate::problem::shown(&text)
+    );
+    let port = if key == "listen" { 8443 } else { 8080 };
+    let hint = format!("write 127.0.0.1:{port}, 0.0.0.0:{port} or [::]:{port}");
+    reader.refuse(key, why, hint);
+    None
+}
+
+/// A base of plain HTTP: who verifies a certificate must not need another certificate for it.
+fn read_plain_url(reader: &mut Reader) -> Option<String> {
+    let text = reader.text("plain_url")?;
+    let base = text.trim_end_matches('/');
+    let rest = base.strip_prefix("http://").unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_plain =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '@' | '"' | '<' | '>');
+    if !host.is_empty() && base.len() <= 200 && base.chars().all(is_plain) {
+        return Some(base.to_owned());
+    }
+    let why = format!(
+        "`{}` is not an http:// address of 200 characters at most",
+        crate::problem::shown(&text)
+    );
+    reader.refuse(
+        "plain_url",
+        why,
+        "write http://pki.example.com, without query; https:// would need what it tells about",
+    );
+    None
 }
 
 fn read_tls(reader: &mut Reader) -> Option<TlsFiles> {

@@ -16,7 +16,7 @@ macro_rules! select {
         concat!(
             "SELECT id, team_id, name, names, profile_id, issuer_id, key_source, csr_der, ",
             "spki_sha256, status, generation, version_id, not_after, renew_at, sweep_at, ",
-            "fault_code, fault_detail, created_at FROM certificate ",
+            "fault_code, fault_detail, key_compromised, created_at FROM certificate ",
             $rest
         )
     };
@@ -57,6 +57,8 @@ pub struct Certificate {
     pub sweep_at: Option<OffsetDateTime>,
     /// Fault of the last order, if it ended in one: code and detail.
     pub fault: Option<(String, String)>,
+    /// Whether its key was reported as known to others: nothing is signed for it any more.
+    pub key_compromised: bool,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
 }
@@ -107,6 +109,7 @@ struct Row {
     sweep_at: Option<OffsetDateTime>,
     fault_code: Option<String>,
     fault_detail: Option<String>,
+    key_compromised: bool,
     created_at: OffsetDateTime,
 }
 
@@ -139,6 +142,7 @@ impl TryFrom<Row> for Certificate {
             fault: row
                 .fault_code
                 .map(|code| (code, row.fault_detail.unwrap_or_default())),
+            key_compromised: row.key_compromised,
             created_at: row.created_at,
         })
     }
@@ -317,19 +321,26 @@ pub struct Advance {
     pub renew_at: OffsetDateTime,
 }
 
-/// Moves certificates to their new versions, set-wise; an older generation never wins.
+/// Moves certificates to their new versions, set-wise; an older generation never wins. Answers
+/// those whose key was reported as compromised meanwhile: their new versions are to be revoked.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn advance_all(conn: &mut PgConnection, advances: &[Advance]) -> Result<(), Error> {
-    sqlx::query(
+pub async fn advance_all(
+    conn: &mut PgConnection,
+    advances: &[Advance],
+) -> Result<Vec<CertificateId>, Error> {
+    let moved: Vec<(Uuid, bool)> = sqlx::query_as(
         "UPDATE certificate c
          SET status = 'issued', generation = t.generation, version_id = t.version_id,
              not_after = t.not_after, renew_at = t.renew_at, sweep_at = t.renew_at,
              fault_code = NULL, fault_detail = NULL, updated_at = clock_timestamp()
          FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
               AS t (id, generation, version_id, not_after, renew_at)
-         WHERE c.id = t.id AND c.generation < t.generation",
+         WHERE c.id = t.id AND c.generation < t.generation
+         RETURNING c.id, c.key_compromised OR EXISTS (
+             SELECT 1 FROM version v JOIN compromised_key k ON k.spki_sha256 = v.spki_sha256
+             WHERE v.id = t.version_id)",
     )
     .bind(advances.iter().map(|one| one.id.0).collect::<Vec<_>>())
     .bind(
@@ -346,9 +357,10 @@ pub async fn advance_all(conn: &mut PgConnection, advances: &[Advance]) -> Resul
     )
     .bind(advances.iter().map(|one| one.not_after).collect::<Vec<_>>())
     .bind(advances.iter().map(|one| one.renew_at).collect::<Vec<_>>())
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    let compromised = moved.into_iter().filter(|one| one.1);
+    Ok(compromised.map(|one| CertificateId(one.0)).collect())
 }
 
 /// Notes that the last order ended in a fault. The next sweep that looks at it is set by the share

@@ -194,7 +194,8 @@ pub async fn lock_by_name(
     Ok(row.into())
 }
 
-/// Moves an issuer to another authority of ours: settings and key change in one row.
+/// Moves an issuer to another authority of ours: the settings that `config` names and the key change
+/// in one row.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
@@ -204,7 +205,7 @@ pub async fn sign_with(
     ca_key_id: Uuid,
     config: &serde_json::Value,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE issuer SET ca_key_id = $2, config = $3 WHERE id = $1")
+    sqlx::query("UPDATE issuer SET ca_key_id = $2, config = config || $3 WHERE id = $1")
         .bind(id.0)
         .bind(ca_key_id)
         .bind(config)
@@ -224,4 +225,27 @@ pub async fn with_authority(conn: &mut PgConnection) -> Result<Vec<Issuer>, Erro
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Issuer::from).collect())
+}
+
+/// Sets the public base under which revocation is told, for all local issuers; answers those that
+/// had another one or none.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn set_revocation_url(
+    conn: &mut PgConnection,
+    url: &str,
+) -> Result<Vec<(IssuerId, TeamId)>, Error> {
+    let rows: Vec<(Uuid, i32)> = sqlx::query_as(
+        "UPDATE issuer SET config = config || jsonb_build_object('revocation_url', $1::text)
+         WHERE kind = 'local' AND config ->> 'revocation_url' IS DISTINCT FROM $1
+         RETURNING id, team_id",
+    )
+    .bind(url)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, team)| (IssuerId(id), TeamId(team)))
+        .collect())
 }

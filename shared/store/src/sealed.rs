@@ -50,7 +50,11 @@ macro_rules! sealed {
 }
 
 /// All sealed columns.
-pub const SEALED: &[SealedColumn] = &[sealed!("ca_key", "ca"), sealed!("certificate", "app")];
+pub const SEALED: &[SealedColumn] = &[
+    sealed!("ca_key", "ca"),
+    sealed!("certificate", "app"),
+    sealed!("ocsp_responder", "app"),
+];
 
 impl SealedColumn {
     /// How many rows are sealed under each key.

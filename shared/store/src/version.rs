@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::error::corrupt;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId, VersionId};
+use certmill_domain::revocation::RevocationReason;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use sqlx::PgConnection;
@@ -14,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, generation, serial, not_before, not_after, issued_at, fingerprint, ",
-            "leaf_der, chain_der FROM version ",
+            "spki_sha256, leaf_der, chain_der, revoked_at, revocation_reason FROM version ",
             $rest
         )
     };
@@ -33,6 +34,8 @@ pub struct NewVersion {
     pub order_id: OrderId,
     /// Who signed it.
     pub issuer_id: IssuerId,
+    /// The authority of ours whose key signed it, if one did.
+    pub ca_key_id: Option<Uuid>,
     /// Its serial number.
     pub serial: Serial,
     /// Its dates.
@@ -62,10 +65,14 @@ pub struct Version {
     pub issued_at: OffsetDateTime,
     /// SHA-256 of the leaf.
     pub fingerprint: Vec<u8>,
+    /// SHA-256 of the leaf's SubjectPublicKeyInfo.
+    pub spki_sha256: Vec<u8>,
     /// The leaf.
     pub leaf_der: Vec<u8>,
     /// The certificates above the leaf, without the root.
     pub chain_der: Vec<Vec<u8>>,
+    /// When and why it was revoked, if it was.
+    pub revoked: Option<(OffsetDateTime, RevocationReason)>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -77,8 +84,11 @@ struct Row {
     not_after: OffsetDateTime,
     issued_at: OffsetDateTime,
     fingerprint: Vec<u8>,
+    spki_sha256: Vec<u8>,
     leaf_der: Vec<u8>,
     chain_der: Vec<Vec<u8>>,
+    revoked_at: Option<OffsetDateTime>,
+    revocation_reason: Option<i16>,
 }
 
 impl TryFrom<Row> for Version {
@@ -96,10 +106,24 @@ impl TryFrom<Row> for Version {
             },
             issued_at: row.issued_at,
             fingerprint: row.fingerprint,
+            spki_sha256: row.spki_sha256,
             leaf_der: row.leaf_der,
             chain_der: row.chain_der,
+            revoked: revoked(row.revoked_at, row.revocation_reason)?,
         })
     }
+}
+
+fn revoked(
+    at: Option<OffsetDateTime>,
+    reason: Option<i16>,
+) -> Result<Option<(OffsetDateTime, RevocationReason)>, Error> {
+    let (Some(at), Some(number)) = (at, reason) else {
+        return Ok(None);
+    };
+    RevocationReason::from_number(number)
+        .map(|reason| Some((at, reason)))
+        .ok_or_else(|| corrupt("version.revocation_reason", number))
 }
 
 /// Stores versions in one statement; their ids come back in the order given.
@@ -123,15 +147,16 @@ pub async fn insert_all(
         .collect();
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "INSERT INTO version (team_id, certificate_id, generation, order_id, issuer_id, serial, not_before,
-                              not_after, issued_at, fingerprint, spki_sha256, leaf_der, chain_der)
+                              not_after, issued_at, fingerprint, spki_sha256, leaf_der, chain_der, ca_key_id)
          SELECT team_id, certificate_id, generation, order_id, issuer_id, serial, not_before, not_after, $13,
                 fingerprint, spki_sha256, leaf_der,
                 ARRAY(SELECT decode(link, 'hex') FROM jsonb_array_elements_text(chain) WITH ORDINALITY AS l (link, n)
-                      ORDER BY n)
+                      ORDER BY n),
+                ca_key_id
          FROM unnest($1::int[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[],
-                     $8::timestamptz[], $9::bytea[], $10::bytea[], $11::bytea[], $12::jsonb[])
+                     $8::timestamptz[], $9::bytea[], $10::bytea[], $11::bytea[], $12::jsonb[], $14::uuid[])
               AS t (team_id, certificate_id, generation, order_id, issuer_id, serial, not_before, not_after,
-                    fingerprint, spki_sha256, leaf_der, chain)
+                    fingerprint, spki_sha256, leaf_der, chain, ca_key_id)
          ORDER BY certificate_id
          RETURNING order_id, id",
     )
@@ -148,6 +173,7 @@ pub async fn insert_all(
     .bind(new.iter().map(|one| one.leaf_der.as_slice()).collect::<Vec<_>>())
     .bind(chains)
     .bind(issued_at)
+    .bind(new.iter().map(|one| one.ca_key_id).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
     let ids: std::collections::HashMap<Uuid, Uuid> = rows.into_iter().collect();
@@ -201,6 +227,40 @@ pub async fn list(
     .bind(certificate.0)
     .bind(below)
     .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Version::try_from).collect()
+}
+
+/// The version of that id, if it is one of that certificate's.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn of_certificate(
+    conn: &mut PgConnection,
+    certificate: CertificateId,
+    id: VersionId,
+) -> Result<Version, Error> {
+    let row: Row = sqlx::query_as(select!("WHERE id = $1 AND certificate_id = $2"))
+        .bind(id.0)
+        .bind(certificate.0)
+        .fetch_one(conn)
+        .await?;
+    row.try_into()
+}
+
+/// A certificate's versions that have not ended, newest first; revoked ones too.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Corrupt`].
+pub async fn live(
+    conn: &mut PgConnection,
+    certificate: CertificateId,
+) -> Result<Vec<Version>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(select!(
+        "WHERE certificate_id = $1 AND not_after > clock_timestamp() ORDER BY generation DESC"
+    ))
+    .bind(certificate.0)
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Version::try_from).collect()

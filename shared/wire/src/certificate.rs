@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 
 use crate::body::Request;
 use crate::schema::{
-    CertificateIdText, Instant, JobIdText, SerialHex, Sha256Hex, StatusWord, VersionIdText,
+    CertificateIdText, Instant, JobIdText, ReasonWord, SerialHex, Sha256Hex, StatusWord,
+    VersionIdText,
 };
 use crate::shape::{Field, Shape, optional, required};
 use crate::{FieldError, JobView};
@@ -97,7 +98,7 @@ pub struct BulkItem {
     pub problem: Option<crate::Problem>,
 }
 
-/// The body of an action on one thing (`.../renew`, `.../cancel`, `.../retry`).
+/// The body of an action on one thing (`.../cancel`, `.../retry`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
@@ -108,6 +109,25 @@ pub struct ActionRequest {
 
 impl Request for ActionRequest {
     const SHAPE: Shape = Shape::Object(&[optional("reason", Shape::Text)]);
+}
+
+/// Renews a certificate now: `POST /api/v1/certificates/{id}/renew`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// Why, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A CSR in PEM with another key of the same names; the key stays if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+}
+
+impl Request for RenewRequest {
+    const SHAPE: Shape = Shape::Object(&[
+        optional("reason", Shape::Text),
+        optional("csr", Shape::Text),
+    ]);
 }
 
 /// A certificate: the lasting intent, with its current version.
@@ -173,6 +193,14 @@ pub struct VersionView {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "Instant")]
     pub issued_at: OffsetDateTime,
+    /// When it was revoked, if it was.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
+    pub revoked_at: Option<OffsetDateTime>,
+    /// Why, by the name in RFC 5280.
+    #[serde(default)]
+    #[schemars(with = "Option<ReasonWord>")]
+    pub revocation_reason: Option<String>,
 }
 
 /// All versions of a certificate, newest first.
@@ -215,6 +243,8 @@ mod tests {
             not_after: datetime!(2030-01-02 00:00 UTC),
             fingerprint_sha256: "ff".into(),
             issued_at: datetime!(2030-01-01 00:05 UTC),
+            revoked_at: None,
+            revocation_reason: None,
         };
         CertificateView {
             id: "cert_1".into(),

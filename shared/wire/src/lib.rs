@@ -15,13 +15,14 @@ mod page;
 mod problem;
 mod problem_code;
 mod profile;
+mod revocation;
 mod schema;
 mod shape;
 
 pub use body::Request;
 pub use certificate::{
     Accepted, ActionRequest, BulkAnswer, BulkCertificateRequest, BulkItem, CertificateRequest,
-    CertificateView, ChainView, MAX_BULK, VersionList, VersionView,
+    CertificateView, ChainView, MAX_BULK, RenewRequest, VersionList, VersionView,
 };
 pub use certmill_domain::waiting::{WaitingOn, Who};
 pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
@@ -35,4 +36,5 @@ pub use page::Page;
 pub use problem::{FieldError, Problem};
 pub use problem_code::ProblemCode;
 pub use profile::{ProfileRequest, ProfileView, RenewalView};
+pub use revocation::{RevocationView, RevokeRequest};
 pub use shape::{Field, Shape};

@@ -10,6 +10,7 @@ use certmill_domain::ids::{CertificateId, IssuerId, JobId, ProfileId, VersionId}
 use certmill_domain::job::JobState;
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::profile::KeySource;
+use certmill_domain::revocation::RevocationReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 /// An instant: RFC 3339 in UTC.
@@ -68,6 +69,8 @@ texts! {
     StateWord => words(&JobState::ALL.map(JobState::as_str));
     /// A word of [`KeyAlgorithm`].
     KeyAlgorithmWord => words(&KeyAlgorithm::ALL.map(KeyAlgorithm::as_str));
+    /// A word of [`RevocationReason`].
+    ReasonWord => words(&RevocationReason::ALL.map(RevocationReason::as_str));
     /// A word of [`KeySource`].
     KeySourceWord => words(&KeySource::ALL.map(KeySource::as_str));
     /// Lower-case hex of a SHA-256.

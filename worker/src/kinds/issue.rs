@@ -132,6 +132,7 @@ fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Resul
         generation: ask.generation,
         order_id: ask.order_id,
         issuer_id: task.issuer.id,
+        ca_key_id: task.issuer.ca_key_id,
         serial: *ask.serial.as_bytes(),
         not_before: chain.leaf().not_before,
         not_after: chain.leaf().not_after,

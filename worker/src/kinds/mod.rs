@@ -1,8 +1,12 @@
 //! The kinds of jobs: one file a kind, one line a kind in [`run`].
 
+mod crl;
+mod crl_sweep;
 mod issue;
+mod ocsp_responder;
 mod partition_care;
 mod renewal_sweep;
+mod revoke;
 
 use crate::issuers::Issuers;
 use crate::outcome::{Failed, Outcome};
@@ -22,9 +26,13 @@ pub(crate) struct Tools {
 /// Runs one attempt.
 pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
     let outcome = match job.kind.as_str() {
+        effects::crl::KIND => crl::run(tools, job).await,
+        effects::crl_sweep::KIND => crl_sweep::run(tools, job).await,
         effects::issue::KIND => issue::run(tools, job).await,
+        effects::ocsp_responder::KIND => ocsp_responder::run(tools, job).await,
         effects::partition_care::KIND => partition_care::run(tools).await,
         effects::renewal_sweep::KIND => renewal_sweep::run(tools, job).await,
+        effects::revoke::KIND => revoke::run(tools, job).await,
         // A newer build made it: leave it for one that knows the kind.
         _ => {
             return Outcome::Snooze {

@@ -7,6 +7,9 @@
 
 mod issue;
 mod kinds;
+mod lint;
 mod openssl;
+mod plain;
+mod revocation;
 mod rig;
 mod rollover;

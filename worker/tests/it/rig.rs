@@ -33,7 +33,7 @@ pub async fn rig() -> Rig {
     let context = Context {
         pool: db.app().clone(),
         hinter: Hinter::none(),
-        app_keys: None,
+        app_keys: Some(Arc::new(LiveKeyring::new(ring(2)))),
         policy: Policy {
             process_lease: time::Duration::seconds(2),
             acknowledge_sealed_keys: false,

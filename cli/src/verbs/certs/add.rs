@@ -124,7 +124,7 @@ fn make_csr(key: &PrivateKey, names: &Names) -> Result<String, Failure> {
 }
 
 /// Parsed here first, so that a private key given by mistake is never sent.
-fn read_csr(file: &Path) -> Result<String, Failure> {
+pub(super) fn read_csr(file: &Path) -> Result<String, Failure> {
     let fault = |exit, why: &str, hint: &str| {
         Failure::new(exit, "CSR", &file.display().to_string(), why, hint)
     };

@@ -4,9 +4,10 @@
 
 mod add;
 mod download;
+mod revoke;
 mod shown;
 
-use certmill_wire::{Accepted, ActionRequest, CertificateFilter, CertificateView};
+use certmill_wire::{Accepted, CertificateFilter, CertificateView, RenewRequest};
 
 use crate::args::{CertsVerb, ListArgs, RenewArgs, WaitArgs};
 use crate::failure::Failure;
@@ -24,6 +25,7 @@ pub async fn run(verb: CertsVerb, session: &Session) -> Result<(), Failure> {
             show(&certificate, &session.output)
         }
         CertsVerb::Renew(args) => renew(args, session).await,
+        CertsVerb::Revoke(args) => revoke::revoke(args, session).await,
         CertsVerb::Download(args) => download::download(args, session).await,
     }
 }
@@ -82,8 +84,13 @@ fn show(certificate: &CertificateView, output: &Output) -> Result<(), Failure> {
 async fn renew(args: RenewArgs, session: &Session) -> Result<(), Failure> {
     let certificate = lookup::certificate(&session.client, &args.certificate).await?;
     let what = format!("certificate {}", certificate.name);
-    let ask = ActionRequest {
+    let csr = match &args.csr {
+        Some(path) => Some(add::read_csr(path)?),
+        None => None,
+    };
+    let ask = RenewRequest {
         reason: args.reason,
+        csr,
     };
     let accepted = session
         .client

@@ -10,4 +10,8 @@ pub struct LocalConfig {
     /// The issuing CA's certificate in PEM, followed by the intermediates above it,
     /// if any. A root may be given too; it is not sent with the chain.
     pub chain_pem: String,
+    /// Where revocation is told: the public base of the plain listener, such as
+    /// `http://pki.example.com`. Certificates name it; without it they name nothing.
+    #[serde(default)]
+    pub revocation_url: Option<String>,
 }

@@ -4,7 +4,7 @@
 //! there is no issuer; every refusal comes before the signature, also one for the sake of a CA above.
 
 use async_trait::async_trait;
-use certmill_crypto::ca::{CaError, LeafPlan, Purpose, SigningCa};
+use certmill_crypto::ca::{CaError, CaIdentity, LeafPlan, Purpose, SigningCa, StatusUrls};
 use certmill_crypto::chain::{ChainError, certificates_from_pem, is_self_issued};
 use certmill_spi::{
     Ask, Connector, Deps, Fault, FaultClass, Issuer, Powers, Remote, Revocation, Step,
@@ -17,6 +17,8 @@ pub(crate) struct Local {
     ca: SigningCa,
     /// The issuing certificate and what stands between it and the root, in DER.
     above: Vec<Vec<u8>>,
+    /// What each leaf says about where its revocation is told.
+    status: Option<StatusUrls>,
 }
 
 impl Connector for Local {
@@ -41,8 +43,15 @@ impl Connector for Local {
                 above.push(certificate.clone());
             }
         }
+        let status = match config.revocation_url.filter(|url| !url.is_empty()) {
+            Some(base) => {
+                let issuer = CaIdentity::of(issuing).map_err(fault)?;
+                Some(StatusUrls::below(&base, &issuer))
+            }
+            None => None,
+        };
         let ca = SigningCa::below(issuing, rest, key).map_err(fault)?;
-        Ok(Box::new(Self { ca, above }))
+        Ok(Box::new(Self { ca, above, status }))
     }
 }
 
@@ -51,7 +60,7 @@ impl Issuer for Local {
     fn powers(&self) -> Powers {
         Powers {
             keeps_plan: true,
-            revokes: false,
+            revokes: true,
         }
     }
 
@@ -70,6 +79,7 @@ impl Issuer for Local {
             names: ask.names.clone(),
             public_key: ask.public_key.clone(),
             purposes: vec![Purpose::ServerAuth],
+            status: self.status.clone(),
         };
         let leaf = self.ca.sign_leaf(&plan).map_err(fault)?;
         let mut chain = vec![leaf];
@@ -78,10 +88,8 @@ impl Issuer for Local {
     }
 
     async fn revoke(&self, _revocation: &Revocation) -> Result<(), Fault> {
-        Err(Fault::unsupported(
-            "revocation_unsupported",
-            "the local CA publishes no revocations",
-        ))
+        // What is stored as revoked is published by CRL and OCSP; there is nobody else to be told.
+        Ok(())
     }
 }
 
@@ -97,6 +105,7 @@ fn fault(error: CaError) -> Fault {
         | CaError::NoPurpose => FaultClass::Rejected,
         CaError::MalformedIssuer
         | CaError::NotACa
+        | CaError::NoCrlSign
         | CaError::KeyMismatch
         | CaError::PathLength
         | CaError::UnsupportedConstraint

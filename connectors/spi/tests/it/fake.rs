@@ -68,6 +68,7 @@ impl Ledger {
             names: ask.names.clone(),
             public_key: ask.public_key.clone(),
             purposes: vec![Purpose::ServerAuth],
+            status: None,
         };
         self.ca.sign_leaf(&plan).unwrap()
     }

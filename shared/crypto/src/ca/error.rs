@@ -13,6 +13,9 @@ pub enum CaError {
     /// The issuing certificate may not sign certificates.
     #[error("the issuing certificate is no CA: it needs CA:TRUE, keyCertSign and a subject")]
     NotACa,
+    /// The issuing certificate may not sign CRLs.
+    #[error("the issuing certificate may not sign CRLs: its key usage has no cRLSign")]
+    NoCrlSign,
     /// The key is not that of the issuing certificate.
     #[error("the CA key does not belong to the issuing certificate")]
     KeyMismatch,
@@ -67,6 +70,7 @@ impl CaError {
         match self {
             Self::MalformedIssuer => "ca_malformed",
             Self::NotACa => "ca_not_a_ca",
+            Self::NoCrlSign => "ca_no_crl_sign",
             Self::KeyMismatch => "ca_key_mismatch",
             Self::EmptyValidity { .. } => "validity_empty",
             Self::OutlivesIssuer { .. } => "outlives_issuer",

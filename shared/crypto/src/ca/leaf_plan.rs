@@ -12,8 +12,8 @@ use rcgen::{
     SerialNumber,
 };
 
-use crate::ca::CaError;
 use crate::ca::ca_plan::check_order;
+use crate::ca::{CaError, StatusUrls};
 use crate::keys::PublicKey;
 use crate::san;
 
@@ -42,6 +42,8 @@ pub struct LeafPlan {
     pub public_key: PublicKey,
     /// What it may be used for; at least one.
     pub purposes: Vec<Purpose>,
+    /// Where its revocation is told, if it is told anywhere.
+    pub status: Option<StatusUrls>,
 }
 
 impl LeafPlan {
@@ -58,6 +60,9 @@ impl LeafPlan {
         params.key_usages = key_usages(self.public_key.algorithm());
         params.extended_key_usages = extended_key_usages(&self.purposes)?;
         params.use_authority_key_identifier_extension = true;
+        if let Some(urls) = &self.status {
+            urls.write(&mut params)?;
+        }
         Ok(params)
     }
 }

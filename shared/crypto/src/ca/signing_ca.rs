@@ -5,20 +5,23 @@
 
 use certmill_domain::names::Names;
 use certmill_domain::validity::Validity;
-use rcgen::{CertificateParams, Issuer, SubjectPublicKeyInfo};
+use rcgen::{CertificateParams, Issuer, KeyIdMethod, SubjectPublicKeyInfo};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::ca::constraints::Constraints;
-use crate::ca::{CaError, CaPlan, LeafPlan};
+use crate::ca::{CaError, CaPlan, CrlPlan, LeafPlan, ResponderPlan};
 use crate::keys::{PrivateKey, PublicKey};
 
 /// A CA that signs.
 pub struct SigningCa {
     issuer: Issuer<'static, PrivateKey>,
     subject_der: Vec<u8>,
+    key_identifier: KeyIdMethod,
     not_after: OffsetDateTime,
     path_len: Option<u32>,
     constraints: Vec<Constraints>,
@@ -63,6 +66,7 @@ impl SigningCa {
         let mut ca = Self {
             issuer,
             subject_der: certificate.subject().as_raw().to_vec(),
+            key_identifier: key_identifier(&certificate),
             not_after: certificate.validity().not_after.to_datetime(),
             path_len: basic.and_then(|found| found.value.path_len_constraint),
             constraints: vec![Constraints::read(&certificate)?],
@@ -144,6 +148,35 @@ impl SigningCa {
             .any(|constraints| *constraints != Constraints::default())
     }
 
+    /// Signs the certificate of an OCSP responder for this CA.
+    ///
+    /// # Errors
+    /// [`CaError`], before anything is signed.
+    pub fn sign_responder(&self, plan: &ResponderPlan) -> Result<Vec<u8>, CaError> {
+        let params = plan.params()?;
+        self.check_end(&plan.validity)?;
+        self.sign(&params, &plan.public_key)
+    }
+
+    /// Signs a list of revoked certificates.
+    ///
+    /// # Errors
+    /// [`CaError`]: this CA may not sign lists, or its subject cannot be repeated exactly.
+    pub fn sign_crl(&self, plan: &CrlPlan) -> Result<Vec<u8>, CaError> {
+        let params = plan.params(&self.key_identifier);
+        let signed = params.signed_by(&self.issuer).map_err(|why| match why {
+            rcgen::Error::IssuerNotCrlSigner => CaError::NoCrlSign,
+            _ => CaError::Signing,
+        })?;
+        let der = signed.der().to_vec();
+        match CertificateRevocationList::from_der(&der) {
+            Ok(([], list)) if list.issuer().as_raw() == self.subject_der => {}
+            Ok(_) => return Err(CaError::SubjectForm),
+            Err(_) => return Err(CaError::Signing),
+        }
+        Ok(der)
+    }
+
     fn check_end(&self, validity: &Validity) -> Result<(), CaError> {
         if validity.not_after > self.not_after {
             return Err(CaError::OutlivesIssuer {
@@ -165,6 +198,17 @@ impl SigningCa {
         }
         Ok(der)
     }
+}
+
+/// The subject key identifier as the certificate has it, since lists and leaves point to it.
+fn key_identifier(certificate: &X509Certificate<'_>) -> KeyIdMethod {
+    let found = certificate
+        .iter_extensions()
+        .find_map(|one| match one.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        });
+    found.map_or(KeyIdMethod::Sha256, KeyIdMethod::PreSpecified)
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CaError> {

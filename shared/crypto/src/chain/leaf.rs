@@ -79,7 +79,7 @@ pub fn certificate_facts(der: &[u8]) -> (String, String) {
 }
 
 /// Reads one certificate without anything after it.
-pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, ChainError> {
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, ChainError> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(ChainError::Malformed),

@@ -70,5 +70,6 @@ pub fn leaf_plan(algorithm: KeyAlgorithm, names: &[&str]) -> LeafPlan {
             .public_key()
             .clone(),
         purposes: vec![Purpose::ServerAuth],
+        status: None,
     }
 }

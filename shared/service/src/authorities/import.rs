@@ -131,6 +131,7 @@ fn prove(hierarchy: &Hierarchy, pkcs8_der: &[u8], now: OffsetDateTime) -> Result
         names: Names::parse(["proof.invalid"]).map_err(crypto)?,
         public_key: leaf.public_key().clone(),
         purposes: vec![Purpose::ServerAuth],
+        status: None,
     };
     match signing.sign_leaf(&plan) {
         // Constraints are honoured, not removed: that they refuse this name is as it should be.

@@ -1,11 +1,14 @@
-//! What users do with certificates: request, renew, read.
+//! What users do with certificates: request, renew, revoke, read.
 
+mod new_key;
 mod prepare;
 mod read;
 mod renew;
 mod request;
+mod revoke;
 
 pub use prepare::Ask;
-pub use read::{Detail, by_id, chain_pem, key_pem, list, version_pem, versions};
-pub use renew::{Renewal, renew};
+pub use read::{Detail, by_id, chain_pem, key_pem, list, version_pem, versions, versions_by_ids};
+pub use renew::{Renewal, renew, renew_with};
 pub use request::{DEFAULT_PROFILE, ItemOutcome, request};
+pub use revoke::{RevocationTask, RevokeAsk, Revoked, Which, revocation_task, revoke};

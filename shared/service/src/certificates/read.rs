@@ -81,11 +81,13 @@ async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, 
     for (row, key) in rows.into_iter().zip(keys) {
         let (profile, issuer) = names.of(tx, &row).await?;
         let job = live.remove(&key);
+        let version = row.version_id.and_then(|id| current.remove(&id));
         let waiting = waiting_on(&Snapshot {
             status: row.status,
             not_after: row.not_after,
             renew_at: row.renew_at,
             sweep_at: row.sweep_at,
+            revoked: version.as_ref().is_some_and(|one| one.revoked.is_some()),
             job: job.as_ref().and_then(jobs::waiting_on),
             fault: row
                 .fault
@@ -93,7 +95,6 @@ async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, 
                 .map(|(code, detail)| (code.as_str(), detail.as_str())),
             now,
         });
-        let version = row.version_id.and_then(|id| current.remove(&id));
         details.push(Detail {
             certificate: row,
             profile,
@@ -139,6 +140,25 @@ pub async fn versions(
         .await
         .map_err(or_not_found("certificate"))?;
     Ok(version::list(&mut tx, id, below, limit).await?)
+}
+
+/// Those of a certificate's versions, newest first.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn versions_by_ids(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+    versions: &[VersionId],
+) -> Result<Vec<Version>, Error> {
+    let mut tx = context.begin().await?;
+    certificate::by_id(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
+    let mut found = version::by_ids(&mut tx, versions).await?;
+    found.sort_by_key(|one| std::cmp::Reverse(one.generation));
+    Ok(found)
 }
 
 /// The current chain in PEM: the leaf, then what stands above it, without the root.

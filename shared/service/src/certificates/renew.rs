@@ -1,5 +1,6 @@
 //! A certificate is renewed by hand: under the same key as a sweep would, so never twice.
 
+use super::new_key;
 use crate::context::ATTEMPTS_MAX;
 use crate::effects::issue::{IssueArgs, KIND};
 use crate::error::or_not_found;
@@ -40,8 +41,24 @@ pub async fn renew(
     id: CertificateId,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Renewal>, Error> {
+    renew_with(context, caller, id, None, idempotency).await
+}
+
+/// Like [`renew`], with another key: that of the CSR. Where the server makes the keys it makes
+/// another one by itself once the old one was reported as compromised.
+///
+/// # Errors
+/// As [`renew`]; [`Error::Invalid`] for a CSR that does not fit; [`Error::Conflict`]
+/// `key_compromised` where another key is needed and none is brought.
+pub async fn renew_with(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+    csr_pem: Option<&str>,
+    idempotency: Option<&Idempotency>,
+) -> Result<Answer<Renewal>, Error> {
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(context, caller, id, idempotency).await {
+        match attempt(context, caller, id, csr_pem, idempotency).await {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => {}
             Err(error) if error.is_deadlock() => {}
@@ -62,6 +79,7 @@ async fn attempt(
     context: &Context,
     caller: &Caller,
     id: CertificateId,
+    csr_pem: Option<&str>,
     idempotency: Option<&Idempotency>,
 ) -> Result<Option<Answer<Renewal>>, Error> {
     let mut tx = context.begin().await?;
@@ -85,6 +103,7 @@ async fn attempt(
     }
     let generation = row.generation + 1;
     let profile = profile::by_id(&mut tx, row.profile_id).await?;
+    new_key::take(context, &mut tx, &row, &profile, csr_pem).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let now = clock::now(&mut tx).await?;
     let planned = plan(
@@ -111,7 +130,7 @@ async fn attempt(
         job: enqueued.id(),
         already_running,
     };
-    audit::append(&mut tx, &[audited(caller, &value)]).await?;
+    audit::append(&mut tx, &[audited(caller, &value, csr_pem.is_some())]).await?;
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&issuer.lane);
@@ -133,13 +152,13 @@ fn job(caller: &Caller, row: &Certificate, issuer: &Issuer, generation: i32) -> 
     job
 }
 
-fn audited(caller: &Caller, renewal: &Renewal) -> NewAudit {
+fn audited(caller: &Caller, renewal: &Renewal, new_key: bool) -> NewAudit {
     NewAudit {
         team_id: caller.team_id,
         actor: caller.actor.clone(),
         action: "certificate.renew",
         object: renewal.certificate.to_string(),
         request_id: caller.request_id.clone(),
-        detail: serde_json::json!({ "generation": renewal.generation }),
+        detail: serde_json::json!({ "generation": renewal.generation, "new_key": new_key }),
     }
 }

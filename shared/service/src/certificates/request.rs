@@ -1,11 +1,11 @@
 //! A certificate is asked for: one transaction writes certificate, order, audit row and job.
 
+use super::new_key;
 use super::prepare::{Ask, Prepared, prepare};
 use crate::effects::issue::{IssueArgs, KIND};
 use crate::idempotency::{self, Answer, Idempotency};
 use crate::issuing::plan;
 use crate::{Caller, Context, Error, FieldFault};
-use certmill_crypto::{csr, keys::PrivateKey, seal::Place};
 use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::order::{OrderPlan, issue_key};
@@ -16,7 +16,7 @@ use certmill_store::audit::NewAudit;
 use certmill_store::certificate::NewCertificate;
 use certmill_store::event::NewEvent;
 use certmill_store::issuer::Issuer;
-use certmill_store::{audit, certificate, clock, event, issuer, order, profile};
+use certmill_store::{audit, certificate, clock, event, issuer, order, profile, revocation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -78,8 +78,12 @@ pub async fn request(
     }
     let mut batch = Batch::new(context, caller, clock::now(&mut tx).await?);
     let mut outcomes: Vec<Option<ItemOutcome>> = Vec::with_capacity(prepared.len());
+    let known_to_others = known_to_others(&mut tx, &prepared).await?;
     for (n, one) in prepared.into_iter().enumerate() {
         let admitted = match one {
+            Ok(prepared) if is_among(&known_to_others, &prepared) => {
+                Err(vec![compromised(&pointer(n))])
+            }
             Ok(prepared) => batch.admit(&mut tx, prepared, n, &pointer(n)).await?,
             Err(faults) => Err(faults),
         };
@@ -96,6 +100,30 @@ pub async fn request(
         value,
         replayed: false,
     })
+}
+
+/// Keys of the asks that were reported as compromised.
+async fn known_to_others(
+    tx: &mut Tx<'_>,
+    prepared: &[Result<Prepared, Vec<FieldFault>>],
+) -> Result<Vec<Vec<u8>>, Error> {
+    let asks = prepared.iter().flatten().filter_map(|one| one.csr.as_ref());
+    let keys: Vec<[u8; 32]> = asks.map(|csr| csr.public_key.spki_sha256()).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+    Ok(revocation::compromised_among(&mut *tx, &keys).await?)
+}
+
+fn is_among(keys: &[Vec<u8>], ask: &Prepared) -> bool {
+    let key = ask.csr.as_ref().map(|csr| csr.public_key.spki_sha256());
+    key.is_some_and(|key| keys.iter().any(|known| known[..] == key[..]))
+}
+
+fn compromised(at: &str) -> FieldFault {
+    let why = "this key was reported as known to others; make another one";
+    FieldFault::new(format!("{at}/csr"), "key_compromised", why)
 }
 
 /// The asks of one transaction that were admitted, with the rows they need.
@@ -215,36 +243,15 @@ impl<'a> Batch<'a> {
                 new.csr_der = csr.der;
             }
             None => {
-                new.id = Some(certificate::draw_id(&mut *tx).await?);
-                self.seal_new_key(&mut new, profile)?;
+                let id = certificate::draw_id(&mut *tx).await?;
+                let made = new_key::make_sealed(self.context, id, &new.names, profile)?;
+                new.id = Some(id);
+                new.sealed_key = Some(made.sealed);
+                new.spki_sha256 = made.spki_sha256;
+                new.csr_der = made.csr_der;
             }
         }
         Ok(new)
-    }
-
-    fn seal_new_key(&self, new: &mut NewCertificate, profile: &Profile) -> Result<(), Error> {
-        let crypto = |why: &dyn std::fmt::Display| Error::Crypto(why.to_string());
-        let keyring = self.context.app_keys.as_ref().ok_or_else(|| {
-            Error::Misconfigured(
-                "this server has no app.kek, so it cannot seal a private key".into(),
-            )
-        })?;
-        let keyring = keyring.snapshot();
-        let algorithm = profile
-            .key_algorithms
-            .first()
-            .copied()
-            .unwrap_or(KeyAlgorithm::EcdsaP256);
-        let key = PrivateKey::generate(algorithm).map_err(|why| crypto(&why))?;
-        let row = new.id.map(|id| id.0.to_string()).unwrap_or_default();
-        let place = Place::new("certificate", "key_sealed", &row);
-        let sealed = keyring
-            .seal(place, key.pkcs8_der())
-            .map_err(|why| crypto(&why))?;
-        new.sealed_key = Some((keyring.current().id().to_string(), sealed));
-        new.spki_sha256 = key.public_key().spki_sha256().to_vec();
-        new.csr_der = csr::create(&key, &new.names).map_err(|why| crypto(&why))?;
-        Ok(())
     }
 
     /// Writes everything; outcomes by place.

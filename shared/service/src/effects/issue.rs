@@ -1,11 +1,14 @@
 //! The kind `issue`: a version was obtained for (certificate, generation).
 
 use crate::Error;
+use crate::effects::revoke::RevokeArgs;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
 use certmill_domain::renewal::{RenewalRule, renew_at};
+use certmill_domain::revocation::RevocationReason;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_pg::Tx;
+use certmill_queue::enqueue::enqueue;
 use certmill_store::audit::NewAudit;
 use certmill_store::certificate::Advance;
 use certmill_store::event::NewEvent;
@@ -13,6 +16,7 @@ use certmill_store::version::NewVersion;
 use certmill_store::{audit, certificate, clock, event, issuer, order, version};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 /// The kind's name.
 pub const KIND: &str = "issue";
@@ -48,6 +52,9 @@ pub struct Effect {
     pub order_id: OrderId,
     /// Who signed it.
     pub issuer_id: IssuerId,
+    /// The authority of ours whose key signed it, if one did.
+    #[serde(default)]
+    pub ca_key_id: Option<Uuid>,
     /// Serial number as signed.
     pub serial: [u8; 16],
     /// First instant of validity as signed.
@@ -115,7 +122,8 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
             ),
         })
         .collect();
-    certificate::advance_all(&mut *tx, &advances).await?;
+    let compromised = certificate::advance_all(&mut *tx, &advances).await?;
+    revoke_compromised(tx, &advances, &compromised, &effects).await?;
     let orders: Vec<OrderId> = effects.iter().map(|effect| effect.order_id).collect();
     order::mark_issued(&mut *tx, &orders).await?;
     let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
@@ -130,6 +138,28 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
         &effects.iter().map(issued_audit).collect::<Vec<_>>(),
     )
     .await?;
+    Ok(())
+}
+
+/// Revokes what was signed for a key that was reported as compromised in the meantime.
+async fn revoke_compromised(
+    tx: &mut Tx<'_>,
+    advances: &[Advance],
+    compromised: &[CertificateId],
+    effects: &[Effect],
+) -> Result<(), Error> {
+    for (advance, effect) in advances.iter().zip(effects) {
+        if !compromised.contains(&advance.id) {
+            continue;
+        }
+        let args = RevokeArgs {
+            certificate_id: advance.id,
+            version_id: advance.version_id,
+            reason: RevocationReason::KeyCompromise.to_string(),
+        };
+        let issuer = issuer::by_id(&mut *tx, effect.issuer_id).await?;
+        enqueue(&mut *tx, &args.job(effect.team_id, &issuer.lane)).await?;
+    }
     Ok(())
 }
 
@@ -148,6 +178,7 @@ fn new_version(effect: &Effect) -> Result<NewVersion, Error> {
         generation: effect.generation,
         order_id: effect.order_id,
         issuer_id: effect.issuer_id,
+        ca_key_id: effect.ca_key_id,
         serial: Serial::from_random(effect.serial),
         validity: effect.validity(),
         fingerprint: effect.fingerprint.to_vec(),

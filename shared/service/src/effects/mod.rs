@@ -3,9 +3,13 @@
 //! Invariant: effects are applied only for jobs whose completion was accepted under their fences,
 //! in the same transaction.
 
+pub mod crl;
+pub mod crl_sweep;
 pub mod issue;
+pub mod ocsp_responder;
 pub mod partition_care;
 pub mod renewal_sweep;
+pub mod revoke;
 
 use crate::Error;
 use crate::context::{begin, commit};
@@ -43,8 +47,13 @@ async fn apply_kind(
     tx: &mut Tx<'_>,
 ) -> Result<(), BoxError> {
     match kind {
+        crl::KIND => crl::apply(read(effects)?, tx).await.map_err(Into::into),
         issue::KIND => issue::apply(read(effects)?, tx).await.map_err(Into::into),
-        partition_care::KIND | renewal_sweep::KIND => Ok(()),
+        ocsp_responder::KIND => ocsp_responder::apply(read(effects)?, tx)
+            .await
+            .map_err(Into::into),
+        revoke::KIND => revoke::apply(read(effects)?, tx).await.map_err(Into::into),
+        crl_sweep::KIND | partition_care::KIND | renewal_sweep::KIND => Ok(()),
         unknown => Err(format!("this build knows no effect of the kind {unknown}").into()),
     }
 }

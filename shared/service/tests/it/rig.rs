@@ -198,6 +198,7 @@ pub fn effect(order: &Order) -> Effect {
         generation: order.plan.generation,
         order_id: order.id,
         issuer_id: order.plan.issuer_id,
+        ca_key_id: None,
         serial: *order.plan.serial.as_bytes(),
         not_before: order.plan.validity.not_before,
         not_after: order.plan.validity.not_after,

@@ -163,6 +163,7 @@ pub fn new_version(order: &Order) -> NewVersion {
         generation: order.plan.generation,
         order_id: order.id,
         issuer_id: order.plan.issuer_id,
+        ca_key_id: None,
         serial: order.plan.serial,
         validity: order.plan.validity,
         fingerprint: vec![1; 32],

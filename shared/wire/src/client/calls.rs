@@ -8,7 +8,8 @@ use super::{Client, Error};
 use crate::{
     Accepted, ActionRequest, Build, BulkAnswer, BulkCertificateRequest, CertificateFilter,
     CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView, JobFilter, JobView,
-    Page, Paging, ProfileRequest, ProfileView, ReadyView, VersionList,
+    Page, Paging, ProfileRequest, ProfileView, ReadyView, RenewRequest, RevocationView,
+    RevokeRequest, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -45,8 +46,18 @@ impl Client {
     }
 
     /// `POST /api/v1/certificates/{id}/renew`
-    pub async fn renew_certificate(&self, id: &str, request: &ActionRequest) -> Answer<Accepted> {
+    pub async fn renew_certificate(&self, id: &str, request: &RenewRequest) -> Answer<Accepted> {
         self.json(self.post(&["api", "v1", "certificates", id, "renew"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/certificates/{id}/revoke`
+    pub async fn revoke_certificate(
+        &self,
+        id: &str,
+        request: &RevokeRequest,
+    ) -> Answer<RevocationView> {
+        self.json(self.post(&["api", "v1", "certificates", id, "revoke"], request)?)
             .await
     }
 
