@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use certmill_settings::{Env, Settings};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command, Global, RoleCommand};
@@ -72,12 +73,28 @@ fn launch_role(command: RoleCommand, global: &Global, env: &Env) -> Result<ExitC
         let why = "it means nothing to a role";
         return Err(Failure::new(Exit::Usage, "flag", flag, why, "leave it out"));
     }
+    keep_memory_private()?;
     let init = command.makes_key_files();
     let (role, overrides) = command.overrides(global);
     let settings = Settings::load(role, &overrides, env)?;
     let runtime = runtime(&mut Builder::new_multi_thread())?;
     let exit = runtime.block_on(roles::run(settings, init))?;
     Ok(ExitCode::from(exit.code()))
+}
+
+/// A role holds keys. From here on the kernel writes no core of it, and only root may attach to it or
+/// read its `/proc/<pid>/environ` and `mem`; other processes of the same user may not.
+fn keep_memory_private() -> Result<(), Failure> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|why| {
+        let hint = "let this process call prctl";
+        Failure::new(
+            Exit::Failed,
+            "memory protection",
+            "system",
+            &why.to_string(),
+            hint,
+        )
+    })
 }
 
 fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
@@ -91,4 +108,18 @@ fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
             hint,
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn a_role_leaves_no_core() {
+        keep_memory_private().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 }

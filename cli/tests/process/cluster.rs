@@ -179,6 +179,47 @@ impl Cluster {
         client
     }
 
+    /// Starts a role that cannot work under these settings, and waits until it has refused.
+    pub async fn refuses(&self, name: &str, role: &str, settings: &[(&str, &str)]) {
+        let mut args = vec![role.to_owned(), "--name".to_owned(), name.to_owned()];
+        let replaced = |word: &String| {
+            let key = word.split('=').next();
+            settings.iter().any(|(other, _)| Some(*other) == key)
+        };
+        let own = self.args(name);
+        let (fixed, set) = own.split_at(4);
+        args.extend(fixed.iter().cloned());
+        for pair in set.chunks(2).filter(|pair| !replaced(&pair[1])) {
+            args.extend(pair.iter().cloned());
+        }
+        let mut env = self.env();
+        for (key, value) in settings {
+            match *key {
+                "database_url_file" => env[0].1 = (*value).to_owned(),
+                _ => args.extend(["--set".to_owned(), format!("{key}={value}")]),
+            }
+        }
+        let mut child = Child::start(name, &args, &env, &self.log(name));
+        let status = child.exit(READY_WITHIN).await;
+        assert!(!status.success(), "{name} did not refuse");
+    }
+
+    /// Names and ids of the processes that are up.
+    pub fn processes(&self) -> Vec<(&'static str, u32)> {
+        let members = self.members.iter();
+        members.map(|(name, child)| (*name, child.id())).collect()
+    }
+
+    /// Where the api listens.
+    pub fn listen(&self) -> &str {
+        &self.listen
+    }
+
+    /// The database that all share.
+    pub fn database(&self) -> &TestDb {
+        &self.db
+    }
+
     /// Pool as the owner, who may read everything.
     pub fn owner(&self) -> &Pool {
         self.db.owner()
@@ -263,7 +304,8 @@ impl Drop for Cluster {
     }
 }
 
-fn private_file(path: &Path, text: &str) {
+/// Writes a file that nobody else can read.
+pub fn private_file(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -4,6 +4,7 @@
 //! Invariant: the tests of this binary run one after the other, so that one cluster has the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod canary;
 mod checkers;
 mod checks;
 mod child;
@@ -11,8 +12,10 @@ mod cluster;
 mod control;
 mod drain;
 mod faults;
+mod haystack;
 mod history;
 mod invariants;
+mod needle;
 mod progress;
 mod seed;
 mod workload;

@@ -18,4 +18,6 @@ pub mod token;
 
 mod pem;
 mod san;
+#[cfg(test)]
+mod secret_types_tests;
 mod signature;
