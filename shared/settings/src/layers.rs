@@ -53,6 +53,9 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
 }
 
+/// How many unknown keys of a layer are told.
+const UNKNOWN_MAX: usize = 50;
+
 /// The winning entry of each key that was given at all.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
@@ -103,9 +106,10 @@ impl Layers {
 
     fn put_layer(&mut self, entries: Vec<Entry>, problems: &mut Vec<Problem>) {
         let mut seen: BTreeMap<&'static str, String> = BTreeMap::new();
+        let mut strangers = Vec::new();
         for entry in entries {
             let Some(key) = key::find(&entry.key) else {
-                problems.push(unknown(&entry));
+                strangers.push(entry);
                 continue;
             };
             if let Some(other) = seen.insert(key.name, entry.key.clone()) {
@@ -118,6 +122,17 @@ impl Layers {
                 continue;
             }
             self.entries.insert(key.name, entry);
+        }
+        problems.extend(strangers.iter().take(UNKNOWN_MAX).map(unknown));
+        if let Some(first) = strangers.get(UNKNOWN_MAX) {
+            let what = format!("{} more unknown keys", strangers.len() - UNKNOWN_MAX);
+            let hint = "this may be the file of another program";
+            problems.push(Problem::new(
+                what,
+                format!("from {} on", first.origin),
+                "they are not shown",
+                hint,
+            ));
         }
     }
 }

@@ -2,8 +2,11 @@
 
 /// The known word nearest to the typed one, if it is near enough to be meant.
 pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (typed.chars().count() / 3).clamp(1, 4);
+    let len = typed.chars().count();
+    let most = (len / 3).clamp(1, 4);
     known
+        // Each character that one has more costs an edit.
+        .filter(|word| word.chars().count().abs_diff(len) <= most)
         .map(|word| (distance(typed, word), word))
         .filter(|(distance, _)| *distance <= most)
         .min()
