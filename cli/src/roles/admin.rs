@@ -1,11 +1,11 @@
-//! The first admin's key in the data folder, and what clients need beside it.
+//! The first admin's key in the data folder.
 
 use std::fs;
 use std::path::Path;
 
 use certmill_crypto::token::ApiKey;
 use certmill_pg::Pool;
-use certmill_service::{admin_key, authorities};
+use certmill_service::admin_key;
 use certmill_settings::{Settings, read_key_file};
 use secrecy::ExposeSecret as _;
 
@@ -50,17 +50,4 @@ fn read(path: &Path) -> Result<ApiKey, Failure> {
     };
     let text = read_key_file("admin key", path).map_err(|problem| refuse(problem.to_string()))?;
     ApiKey::parse(text.expose_secret().trim()).map_err(|why| refuse(why.to_string()))
-}
-
-/// Writes the trust anchor and the address, for clients that are given the data folder.
-pub(super) async fn write_client_files(
-    pool: &Pool,
-    data_dir: &Path,
-    url: &str,
-) -> Result<(), Failure> {
-    let anchor = authorities::anchors_pem(pool)
-        .await
-        .map_err(refusal::service)?;
-    files::write_public(&data_dir.join("ca.pem"), &anchor)?;
-    files::write_public(&data_dir.join("url"), &format!("{url}\n"))
 }

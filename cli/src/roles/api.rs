@@ -12,7 +12,7 @@ use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
-use super::{admin, database, files, key_files, keyrings, process, refusal};
+use super::{anchors, database, files, key_files, keyrings, process, refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -30,7 +30,8 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let hinter = process::hinter(&settings, &tasks, &pool);
     let bound = start(&settings, &tasks, &pool, hinter, app_keys).await?;
     let url = url(&bound);
-    admin::write_client_files(&pool, &settings.data_dir, &url).await?;
+    anchors::keep(&settings, &tasks, &pool).await?;
+    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
     register(&settings, &tasks, &pool);
     announce(&settings, &tasks, bound, url);
     Ok(process::end(&settings, &tasks, &pool).await)

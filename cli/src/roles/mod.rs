@@ -4,6 +4,7 @@
 //! says that it is ready.
 
 mod admin;
+mod anchors;
 mod api;
 mod database;
 mod files;

@@ -10,7 +10,7 @@ use certmill_telemetry::{Ready, ready};
 
 use super::database::Urls;
 use super::{
-    admin, api, database, files, key_files, keyrings, process, refusal, scheduler, worker,
+    admin, anchors, api, database, files, key_files, keyrings, process, refusal, scheduler, worker,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -70,7 +70,8 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
     let hinter = process::hinter(settings, &tasks, &pool);
     let bound = api::start(settings, &tasks, &pool, hinter.clone(), app_keys).await?;
     let url = api::url(&bound);
-    admin::write_client_files(&pool, &settings.data_dir, &url).await?;
+    anchors::keep(settings, &tasks, &pool).await?;
+    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
     worker::start(
         settings,
         &tasks,

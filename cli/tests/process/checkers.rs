@@ -165,6 +165,25 @@ const PLANTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "I8a_sealed_under_registered_keys",
+        &[
+            "SELECT pg_temp.cert(1, '1 min', '1 min'); UPDATE certificate SET key_source = 'sealed', kek_id = 'gone', key_sealed = '\\x01'",
+            "INSERT INTO kek (id, purpose) VALUES ('0011223344556677', 'app'); \
+             SELECT pg_temp.cert(1, '1 min', '1 min'); \
+             UPDATE certificate SET key_source = 'sealed', kek_id = '0011223344556677', key_sealed = '\\x018877665544332211'",
+        ],
+    ),
+    (
+        "I22b_no_serial_is_signed_by_two",
+        &[
+            "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1'), pg_temp.ord(1, 'issued', 'a1'); \
+             INSERT INTO ca_key (id, name, certificate_der, not_after, kek_id, key_sealed) \
+             VALUES (new_id(), 'k', '\\x01', now(), 'k', '\\x00'); \
+             UPDATE cert_order SET ca_key_id = (SELECT id FROM ca_key); \
+             UPDATE version SET order_id = (SELECT id FROM cert_order)",
+        ],
+    ),
+    (
         "I13_attempts_bounded",
         &["SELECT pg_temp.job(1, 0, '0', 4)"],
     ),

@@ -149,6 +149,42 @@ impl Cluster {
         status
     }
 
+    /// Runs an operator's command to its end: exit code, and what it printed to both outputs.
+    pub async fn operate(&self, command: &[&str]) -> (Option<i32>, String) {
+        let mut env = self.env();
+        let owner = self.folder.join("migrate.url").display().to_string();
+        env.push(("CERTMILL_MIGRATE_URL_FILE".to_owned(), owner));
+        let mut args: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let form = |word: &String| word == "--log-format" || word == "json";
+        args.extend(self.args("keys").into_iter().filter(|word| !form(word)));
+        let log = self.log("operator");
+        fs::remove_file(&log).ok();
+        let mut child = Child::start("operator", &args, &env, &log);
+        let status = child.exit(Duration::from_secs(60)).await;
+        (status.code(), fs::read_to_string(&log).unwrap_or_default())
+    }
+
+    /// Waits for the end of a process that must refuse to start, with that code; what it printed.
+    pub async fn refused(&mut self, name: &'static str, code: i32) -> String {
+        let mut child = self.members.remove(name).unwrap();
+        let status = child.exit(READY_WITHIN).await;
+        assert_eq!(
+            status.code(),
+            Some(code),
+            "{name}: {status}\n{}",
+            child.tail()
+        );
+        child.tail()
+    }
+
+    /// How many rows there are.
+    pub async fn count(&self, from: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {from}")))
+            .fetch_one(self.owner())
+            .await
+            .unwrap()
+    }
+
     /// Whether a process is up, or paused.
     pub fn is_up(&self, name: &str) -> bool {
         self.members.contains_key(name)

@@ -17,6 +17,7 @@ mod history;
 mod invariants;
 mod needle;
 mod progress;
+mod rotation;
 mod seed;
 mod workload;
 

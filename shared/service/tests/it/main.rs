@@ -8,6 +8,7 @@
 mod authorities;
 mod bootstrap;
 mod effects;
+mod import;
 mod issuing;
 mod jobs;
 mod keys;
