@@ -1,6 +1,6 @@
 //! The trust anchors in the data folder, kept as the database has them while the role runs.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use certmill_pg::Pool;
 use certmill_service::authorities;
@@ -27,7 +27,7 @@ pub(super) async fn keep(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Res
     Ok(())
 }
 
-async fn write(pool: &Pool, path: &PathBuf, before: &str) -> Result<String, Failure> {
+async fn write(pool: &Pool, path: &Path, before: &str) -> Result<String, Failure> {
     let anchors = authorities::anchors_pem(pool)
         .await
         .map_err(refusal::service)?;

@@ -8,7 +8,6 @@
 mod authorities;
 mod bootstrap;
 mod effects;
-mod import;
 mod issuing;
 mod jobs;
 mod keys;
