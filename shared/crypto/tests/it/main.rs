@@ -8,3 +8,4 @@ mod fixture;
 mod hierarchy;
 mod keys;
 mod openssl;
+mod serials;
