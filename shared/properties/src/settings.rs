@@ -57,7 +57,7 @@ fn read(file: &NamedTempFile) {
             assert!(!error.problems().is_empty());
             for problem in error.problems() {
                 assert!(!problem.what.is_empty() && !problem.where_.is_empty());
-                assert_one_plain_line(&problem.to_string(), 1_000);
+                assert_one_plain_line(&problem.to_string(), 5_000);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What is wrong with the settings, in words that say what to do.
 //!
-//! Invariant: shown values are cut at 64 characters and are never those of a secret.
+//! Invariant: shown values are cut at 64 characters and are never those of a secret; a problem is
+//! one line, whatever a path or a key holds, and plays no tricks with a terminal.
 
 use std::fmt;
 
@@ -25,12 +26,39 @@ impl Problem {
         hint: impl Into<String>,
     ) -> Self {
         Self {
-            what: what.into(),
-            where_: where_.into(),
-            why: why.into(),
-            hint: hint.into(),
+            what: plain(what.into()),
+            where_: plain(where_.into()),
+            why: plain(why.into()),
+            hint: plain(hint.into()),
         }
     }
+}
+
+/// The longest part of a problem, in characters: a long path still fits.
+const PART_MAX: usize = 400;
+
+/// The text with control and direction marks escaped, and cut.
+fn plain(text: String) -> String {
+    let marks = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.len() <= PART_MAX && !text.contains(marks) {
+        return text;
+    }
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == PART_MAX {
+            out.push('…');
+            break;
+        }
+        if marks(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 impl fmt::Display for Problem {
@@ -99,6 +127,15 @@ pub(crate) fn shown(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_is_one_plain_line() {
+        let path = format!("/a\u{1b}[2J\n\u{202e}{}", "x".repeat(5000));
+        let problem = Problem::new("file", path, "cannot be read", "");
+        let text = problem.to_string();
+        assert!(text.contains("/a\\u{1b}[2J\\u{a}\\u{202e}xxx"), "{text}");
+        assert!(text.chars().count() < 600);
+    }
 
     #[test]
     fn values_are_cut_and_escaped() {
