@@ -9,7 +9,7 @@ use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::job::JobState;
 use certmill_queue::read::JobRow;
 use certmill_service::{Caller, certificates, jobs};
-use certmill_tasks::{JitterPercent, JitteredTicker};
+use certmill_tasks::Backoff;
 use certmill_wire::Accepted;
 use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -19,7 +19,8 @@ use crate::{Error, idempotency, views};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Looks come close together at first: a local CA is done within milliseconds, others take seconds.
+const LOOKS: Backoff = Backoff::new(Duration::from_millis(4), Duration::from_millis(100));
 
 /// Answers with the certificate as it stands and its job.
 pub(crate) async fn accepted(
@@ -44,7 +45,7 @@ pub(crate) async fn accepted(
     };
     let job = wait(app, caller, job, longest).await?;
     drop(place);
-    let detail = certificates::by_id(&app.context, caller, certificate).await?;
+    let detail = certificates::with_job(&app.context, caller, certificate, &job).await?;
     let done = job.state == JobState::Completed && !longest.is_zero();
     let status = if done {
         StatusCode::OK
@@ -72,12 +73,16 @@ pub(crate) async fn accepted(
 /// Looks at the job until it has ended or the time is over; no connection is held meanwhile.
 async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<JobRow, Error> {
     let started = Instant::now();
-    let mut ticker = JitteredTicker::new(LOOK_EVERY, JitterPercent::default());
+    let mut looks = 0;
     loop {
         let job = jobs::by_id(&app.context, caller, id).await?;
-        if job.state.is_final() || started.elapsed() >= longest || ticker.tick().await.is_none() {
+        let left = longest.saturating_sub(started.elapsed());
+        if job.state.is_final() || left.is_zero() {
             return Ok(job);
         }
+        looks += 1;
+        let pause = LOOKS.delay(looks, &mut rand::rng());
+        tokio::time::sleep(pause.min(left)).await;
     }
 }
 

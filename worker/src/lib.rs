@@ -6,6 +6,7 @@
 mod failpoint;
 mod issuers;
 mod kinds;
+mod loader;
 mod outcome;
 mod rescue;
 mod runtime;
@@ -13,4 +14,4 @@ mod settle;
 
 pub use failpoint::Failpoints;
 pub use outcome::{Failed, Outcome, decide};
-pub use runtime::{Options, run};
+pub use runtime::{Kinds, Options, run, run_kinds};

@@ -3,14 +3,16 @@
 use crate::failpoint::Failpoints;
 use crate::issuers::Issuers;
 use crate::kinds::{self, Tools};
+use crate::loader::Loader;
+use crate::outcome::Outcome;
 use crate::{rescue, settle};
 use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{
-    Beat, BeatOptions, ClaimedJob, Error, Finisher, FinisherOptions, Hinter, Standing, Wake,
-    register,
+    Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter, Standing,
+    Wake, register,
 };
 use certmill_service::effects::Registry;
 use certmill_tasks::{Shutdown, Tasks};
@@ -52,6 +54,22 @@ pub struct Options {
     pub failpoints: Failpoints,
 }
 
+/// What a worker can run: the product's kinds, or those of a load test.
+pub trait Kinds: Clone + Send + Sync + 'static {
+    /// Runs one attempt; it may be repeated after any crash.
+    fn run(&self, job: &ClaimedJob) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The kinds of the product.
+#[derive(Clone)]
+struct Product(Arc<Tools>);
+
+impl Kinds for Product {
+    async fn run(&self, job: &ClaimedJob) -> Outcome {
+        kinds::run(&self.0, job).await
+    }
+}
+
 /// Works until the shutdown. `ready` is called once, when the process is registered.
 ///
 /// # Errors
@@ -61,19 +79,43 @@ pub async fn run(
     tasks: &Tasks,
     ready: impl FnOnce() + Send,
 ) -> Result<(), Error> {
-    let shutdown = tasks.shutdown_token();
-    let tools = Arc::new(Tools {
+    let kinds = Product(Arc::new(Tools {
         pool: options.pool.clone(),
         hinter: options.hinter.clone(),
         issuers: Issuers::new(options.pool.clone(), options.ca_keys.clone()),
-    });
+        loader: Loader::start(tasks, options.pool.clone()),
+    }));
+    run_kinds(options, kinds, Registry, tasks, ready).await
+}
+
+/// As [`run`], with these kinds and what their finished jobs write.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_kinds(
+    options: Options,
+    kinds: impl Kinds,
+    effects: impl Effects + Clone,
+    tasks: &Tasks,
+    ready: impl FnOnce() + Send,
+) -> Result<(), Error> {
+    let shutdown = tasks.shutdown_token();
     let mut ready = Some(ready);
     let beats = beat_options(&options);
     while let Some(beat) = register(tasks, &beats, &shutdown).await? {
         if let Some(ready) = ready.take() {
             ready();
         }
-        incarnation(&options, tasks, &tools, beat, &shutdown).await;
+        let finisher = Finisher::start(
+            tasks,
+            options.pool.clone(),
+            effects.clone(),
+            FinisherOptions {
+                unfenced: options.failpoints.unfenced_finish,
+                ..FinisherOptions::default()
+            },
+        );
+        incarnation(&options, &kinds, finisher, beat, &shutdown).await;
     }
     Ok(())
 }
@@ -81,21 +123,12 @@ pub async fn run(
 /// Works under one registration, until it is lost or the shutdown.
 async fn incarnation(
     options: &Options,
-    tasks: &Tasks,
-    tools: &Arc<Tools>,
+    kinds: &impl Kinds,
+    finisher: Finisher,
     beat: Beat,
     shutdown: &Shutdown,
 ) {
     let me = beat.process_id();
-    let finisher = Finisher::start(
-        tasks,
-        options.pool.clone(),
-        Registry,
-        FinisherOptions {
-            unfenced: options.failpoints.unfenced_finish,
-            ..FinisherOptions::default()
-        },
-    );
     let source = JobSource::new(SourceOptions {
         pool: options.pool.clone(),
         process_id: me,
@@ -111,12 +144,12 @@ async fn incarnation(
         timeout: options.deadline,
         grace: options.grace,
     };
-    let (tools, failpoints) = (Arc::clone(tools), options.failpoints);
+    let (kinds, pool, failpoints) = (kinds.clone(), options.pool.clone(), options.failpoints);
     let handler = move |job: ClaimedJob| {
-        let (tools, finisher) = (Arc::clone(&tools), finisher.clone());
+        let (kinds, pool, finisher) = (kinds.clone(), pool.clone(), finisher.clone());
         async move {
-            let outcome = kinds::run(&tools, &job).await;
-            settle::settle(&tools, &finisher, &failpoints, job, outcome).await;
+            let outcome = kinds.run(&job).await;
+            settle::settle(&pool, &finisher, &failpoints, job, outcome).await;
         }
     };
     let mut standing = beat.standing();

@@ -1,8 +1,8 @@
 //! Settles what an attempt ended in, under the job's fence.
 
 use crate::failpoint::Failpoints;
-use crate::kinds::Tools;
 use crate::outcome::{Failed, Outcome};
+use certmill_pg::Pool;
 use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Until, Verdict};
 use certmill_service::Error;
 use certmill_service::effects::{settle_failure, settle_snooze};
@@ -16,7 +16,7 @@ const PATIENCE: Backoff =
 
 /// Writes the outcome; a lost lease writes nothing and is logged.
 pub(crate) async fn settle(
-    tools: &Tools,
+    pool: &Pool,
     finisher: &Finisher,
     failpoints: &Failpoints,
     job: ClaimedJob,
@@ -29,11 +29,11 @@ pub(crate) async fn settle(
             complete(finisher, job, effect, result).await;
         }
         Outcome::Snooze { after, code } => {
-            log_lost(id, repeated(|| snooze_once(tools, &job, after, code)).await);
+            log_lost(id, repeated(|| snooze_once(pool, &job, after, code)).await);
         }
         Outcome::Fail(failed) => {
             tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
-            log_lost(id, repeated(|| fail_once(tools, &job, &failed)).await);
+            log_lost(id, repeated(|| fail_once(pool, &job, &failed)).await);
         }
         Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
     }
@@ -62,16 +62,16 @@ async fn complete(
 }
 
 async fn snooze_once(
-    tools: &Tools,
+    pool: &Pool,
     job: &ClaimedJob,
     after: Duration,
     code: &str,
 ) -> Result<(), Error> {
-    settle_snooze(&tools.pool, job, Until::After(after), code).await?;
+    settle_snooze(pool, job, Until::After(after), code).await?;
     Ok(())
 }
 
-async fn fail_once(tools: &Tools, job: &ClaimedJob, failed: &Failed) -> Result<(), Error> {
+async fn fail_once(pool: &Pool, job: &ClaimedJob, failed: &Failed) -> Result<(), Error> {
     let failure = Failure {
         class: failed.class,
         error: serde_json::json!({ "code": failed.code, "detail": failed.detail }),
@@ -83,7 +83,7 @@ async fn fail_once(tools: &Tools, job: &ClaimedJob, failed: &Failed) -> Result<(
         code: failed.code.clone(),
         detail: failed.detail.clone(),
     };
-    settle_failure(&tools.pool, job, &failure, &fault).await?;
+    settle_failure(pool, job, &failure, &fault).await?;
     Ok(())
 }
 

@@ -15,5 +15,5 @@ pub use address::{TlsRule, user_of};
 pub use error::{Error, Result};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
-pub use pool::{ConnectOptions, Pool, Tx, connect, connect_one};
+pub use pool::{ConnectOptions, Connection, Pool, PoolConnection, Tx, connect, connect_one};
 pub use server::MINIMUM_MAJOR;

@@ -15,8 +15,17 @@ use crate::{Error, Result, login, server};
 /// A pool of connections of one role.
 pub type Pool = sqlx::PgPool;
 
+/// One connection, whoever owns it.
+pub type Connection = sqlx::PgConnection;
+
+/// A connection out of a pool, given back when it is dropped.
+pub type PoolConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
+
 /// A transaction; dropped without commit, it is rolled back.
 pub type Tx<'c> = sqlx::Transaction<'c, sqlx::Postgres>;
+
+/// A connection that was used so recently is handed out unasked: giving it back proved it alive.
+const PROVED_FOR: Duration = Duration::from_secs(1);
 
 /// First version that knows `transaction_timeout`.
 const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
@@ -159,6 +168,16 @@ fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
         .acquire_timeout(options.acquire_timeout)
         .idle_timeout(Duration::from_secs(300))
         .max_lifetime(Duration::from_secs(1800))
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                // One that fails here is replaced, not handed on.
+                if meta.idle_for >= PROVED_FOR {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_release(|conn, _| {
             Box::pin(async move {
                 // A lone ROLLBACK outside a transaction writes a warning to the server's log

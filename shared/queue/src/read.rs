@@ -1,6 +1,6 @@
 //! Looking at jobs, live and ended.
 //!
-//! Invariant: the shown state is derived in SQL from one snapshot; counts are bounded, so that a
+//! Invariant: the shown state of a job is derived in SQL from one snapshot; counts are bounded, so that a
 //! look never costs a scan of everything.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
@@ -148,12 +148,21 @@ pub struct AttemptRow {
     pub trace_id: Option<String>,
 }
 
-/// The job with this id, live or ended.
+/// The job with this id, live or ended. Read committed (the default) is needed: a job only ever goes
+/// from live to ended, so one that is not found live any more is found by the second, later snapshot.
+/// The history's partitions are probed for ended jobs only.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_id(conn: &mut PgConnection, id: JobId) -> Result<Option<JobRow>> {
-    Ok(sqlx::query_as(include_str!("sql/by_id.sql"))
+    let live = sqlx::query_as(include_str!("sql/by_id.sql"))
+        .bind(id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if live.is_some() {
+        return Ok(live);
+    }
+    Ok(sqlx::query_as(include_str!("sql/ended_by_id.sql"))
         .bind(id.0)
         .fetch_optional(conn)
         .await?)

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use certmill_crypto::seal::LiveKeyring;
-use certmill_pg::{Pool, Tx};
+use certmill_pg::{Pool, PoolConnection, Tx};
 use certmill_queue::Hinter;
 use std::sync::Arc;
 use time::Duration;
@@ -40,6 +40,18 @@ impl Context {
     /// [`Error::Store`] if no connection is to be had.
     pub async fn begin(&self) -> Result<Tx<'static>, Error> {
         begin(&self.pool).await
+    }
+
+    /// A connection for reads that need no transaction: each statement sees its own snapshot, as in
+    /// a transaction of the default isolation, and two round trips are saved.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if no connection is to be had.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection, Error> {
+        self.pool
+            .acquire()
+            .await
+            .map_err(|error| Error::Store(error.into()))
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn plan(
 
 /// Whether a standing order may be carried out as it was planned: the issuer may have been asked
 /// already, or the plan is fresh and was drawn for the authority that signs now.
-fn is_usable(order: &Order, issuer: &Issuer, now: OffsetDateTime) -> bool {
+pub(crate) fn is_usable(order: &Order, issuer: &Issuer, now: OffsetDateTime) -> bool {
     let plan = &order.plan;
     order.state != OrderState::Planned
         || (!plan.validity.is_stale(order.planned_at, now) && plan.ca_key_id == issuer.ca_key_id)

@@ -7,7 +7,7 @@ use crate::{Caller, Context, Error};
 use certmill_domain::ids::JobId;
 use certmill_domain::job::JobState;
 use certmill_domain::waiting::{self, WaitingOn};
-use certmill_pg::{Pool, Tx};
+use certmill_pg::{Connection, Pool, Tx};
 use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
 use certmill_queue::read::{self, JobFilter, JobRow};
@@ -49,12 +49,12 @@ pub fn waiting_on(job: &JobRow) -> Option<WaitingOn> {
 /// # Errors
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
-    let mut tx = context.begin().await?;
-    visible(&mut tx, caller, id).await
+    let mut conn = context.acquire().await?;
+    visible(&mut conn, caller, id).await
 }
 
-async fn visible(tx: &mut Tx<'_>, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
-    let found = read::by_id(&mut *tx, id).await?;
+async fn visible(conn: &mut Connection, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+    let found = read::by_id(conn, id).await?;
     found
         .filter(|job| job.team_id == caller.team_id)
         .ok_or(Error::NotFound("job"))
@@ -72,8 +72,8 @@ pub async fn list(
     limit: u16,
 ) -> Result<Vec<JobRow>, Error> {
     filter.team_id = Some(caller.team_id);
-    let mut tx = context.begin().await?;
-    Ok(read::list(&mut tx, &filter, before, limit).await?)
+    let mut conn = context.acquire().await?;
+    Ok(read::list(&mut conn, &filter, before, limit).await?)
 }
 
 /// Cancels a job: a waiting one at once, a running one when its worker next writes.

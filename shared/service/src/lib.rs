@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod effects;
 pub mod issuers;
 pub mod issuing;
+pub mod issuing_many;
 pub mod jobs;
 pub mod keks;
 pub mod profiles;

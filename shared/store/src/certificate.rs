@@ -229,6 +229,21 @@ pub async fn by_id(
     row.try_into()
 }
 
+/// The certificates of those ids, of whatever team, in no particular order.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Corrupt`].
+pub async fn by_ids(
+    conn: &mut PgConnection,
+    ids: &[CertificateId],
+) -> Result<Vec<Certificate>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(select!("WHERE id = ANY($1)"))
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
 /// Like [`by_id`], with the row locked until the transaction ends.
 ///
 /// # Errors

@@ -122,6 +122,18 @@ pub async fn by_id(conn: &mut PgConnection, id: IssuerId) -> Result<Issuer, Erro
     Ok(row.into())
 }
 
+/// The issuers of those ids, in no particular order.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn by_ids(conn: &mut PgConnection, ids: &[IssuerId]) -> Result<Vec<Issuer>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(select!("WHERE i.id = ANY($1)"))
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(Issuer::from).collect())
+}
+
 /// The issuer of that name in a team.
 ///
 /// # Errors

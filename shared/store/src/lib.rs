@@ -13,12 +13,14 @@ pub mod crl;
 pub mod event;
 pub mod idempotency;
 pub mod issuer;
+pub mod journal;
 pub mod kek;
 pub mod ocsp_responder;
 pub mod order;
 pub mod profile;
 pub mod revocation;
 pub mod sealed;
+pub mod shown_by;
 pub mod sweep;
 pub mod version;
 

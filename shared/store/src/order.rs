@@ -104,6 +104,29 @@ pub async fn standing(
     row.map(Order::try_from).transpose()
 }
 
+/// The orders of these (certificate, generation) that are live or issued, in no particular order;
+/// one that stands for none of them is left out.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Corrupt`].
+pub async fn standing_all(
+    conn: &mut PgConnection,
+    wanted: &[(CertificateId, i32)],
+) -> Result<Vec<Order>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT o.id, o.team_id, o.certificate_id, o.generation, o.issuer_id, o.state, o.serial,
+                o.not_before, o.not_after, o.ca_key_id, o.remote, o.updated_at
+         FROM unnest($1::uuid[], $2::int[]) AS t (certificate_id, generation)
+         JOIN cert_order o ON o.certificate_id = t.certificate_id AND o.generation = t.generation
+              AND o.state NOT IN ('failed', 'abandoned')",
+    )
+    .bind(wanted.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(_, n)| *n).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
 /// Draws a planned order anew: fresh serial, dates and authority of `plan` for one that has aged in
 /// the queue, or whose issuer moved to another authority. No other issuer was asked yet, or the row
 /// would not be `planned`.

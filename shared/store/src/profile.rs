@@ -108,6 +108,18 @@ pub async fn by_id(conn: &mut PgConnection, id: ProfileId) -> Result<Profile, Er
     row.try_into()
 }
 
+/// The profiles of those ids, in no particular order.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Corrupt`].
+pub async fn by_ids(conn: &mut PgConnection, ids: &[ProfileId]) -> Result<Vec<Profile>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(select!("WHERE id = ANY($1)"))
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(Profile::try_from).collect()
+}
+
 /// The profile of that name in a team.
 ///
 /// # Errors

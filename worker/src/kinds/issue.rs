@@ -21,7 +21,7 @@ const STEPS_MAX: usize = 32;
 /// Runs one attempt.
 pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Error> {
     let args: IssueArgs = args(job)?;
-    let task = match issuing::load(&tools.pool, &job.lease, job.team_id, args).await? {
+    let task = match tools.loader.load(job, args).await? {
         Load::Work(task) => task,
         Load::Done => return Ok(done()),
     };
@@ -46,7 +46,7 @@ fn done() -> Outcome {
 
 /// The ask, built from the order's row alone.
 fn ask(task: &Task) -> Result<Ask, Fault> {
-    let csr = Csr::parse(&task.certificate.csr_der)
+    let csr = Csr::admitted(&task.certificate.csr_der)
         .map_err(|why| Fault::rejected(why.code(), why.to_string()))?;
     task.profile
         .admit(csr.public_key.algorithm(), &task.certificate.names)

@@ -9,6 +9,7 @@ mod renewal_sweep;
 mod revoke;
 
 use crate::issuers::Issuers;
+use crate::loader::Loader;
 use crate::outcome::{Failed, Outcome};
 use certmill_pg::Pool;
 use certmill_queue::{ClaimedJob, FailureClass, Hinter};
@@ -21,6 +22,7 @@ pub(crate) struct Tools {
     pub(crate) pool: Pool,
     pub(crate) hinter: Hinter,
     pub(crate) issuers: Issuers,
+    pub(crate) loader: Loader,
 }
 
 /// Runs one attempt.

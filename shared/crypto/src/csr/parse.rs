@@ -1,6 +1,6 @@
 //! From bytes to a checked request.
 //!
-//! Invariant: the signature is verified before any name is looked at, and input
+//! Invariant: the signature of a new request is verified before any name is looked at, and input
 //! that looks like a private key is recognised before anything else is said of it.
 
 use rustls_pki_types::PrivateKeyDer;
@@ -32,6 +32,16 @@ impl Csr {
         from_der(&der)
     }
 
+    /// Reads a stored request (DER) that was checked by [`Self::parse`] when it was admitted. Its form
+    /// is checked again, the signature is not: that the requester holds the key was proved once, and
+    /// proving it takes longer than signing the certificate.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], [`CsrError::BadSignature`] left out.
+    pub fn admitted(der: &[u8]) -> Result<Self, CsrError> {
+        read(der, |_| Ok(()))
+    }
+
     /// The request as PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
@@ -56,6 +66,18 @@ fn from_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, CsrError> {
 }
 
 fn from_der(der: &[u8]) -> Result<Csr, CsrError> {
+    read(der, |request| {
+        request.verify_signature().map_err(|error| match error {
+            X509Error::SignatureUnsupportedAlgorithm => CsrError::UnsupportedSignature,
+            _ => CsrError::BadSignature,
+        })
+    })
+}
+
+fn read(
+    der: &[u8],
+    prove: impl FnOnce(&X509CertificationRequest<'_>) -> Result<(), CsrError>,
+) -> Result<Csr, CsrError> {
     if der.len() > DER_SIZE_MAX {
         return Err(CsrError::TooLarge);
     }
@@ -73,10 +95,7 @@ fn from_der(der: &[u8]) -> Result<Csr, CsrError> {
     }
     let spki = request.certification_request_info.subject_pki.raw;
     let public_key = PublicKey::from_spki_der(spki)?;
-    request.verify_signature().map_err(|error| match error {
-        X509Error::SignatureUnsupportedAlgorithm => CsrError::UnsupportedSignature,
-        _ => CsrError::BadSignature,
-    })?;
+    prove(&request)?;
     let names = requested_names::read(&request)?;
     Ok(Csr {
         der: der.to_vec(),

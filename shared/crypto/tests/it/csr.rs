@@ -58,6 +58,7 @@ fn our_requests_verify_in_openssl_and_read_back() {
             (key.public_key(), &der)
         );
         assert_eq!(from_der.names.as_ref(), Some(&names));
+        assert_eq!(Csr::admitted(&der).unwrap(), from_der);
     }
 }
 
@@ -277,4 +278,18 @@ fn broken_bytes_have_their_codes_and_never_panic() {
     let mut off = der.clone();
     off[point] ^= 1;
     assert_eq!(code(&off), "malformed_key");
+}
+
+#[test]
+fn an_admitted_request_is_read_without_proving_the_key_again() {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let names = Names::parse(["a.example.com"]).unwrap();
+    let mut der = csr::create(&key, &names).unwrap();
+    let last = der.len() - 1;
+    der[last] ^= 1;
+    assert_eq!(Csr::parse(&der).unwrap_err().code(), "bad_signature");
+    assert_eq!(&Csr::admitted(&der).unwrap().public_key, key.public_key());
+    der.push(0);
+    assert!(Csr::admitted(&der).is_err());
+    assert!(Csr::admitted(b"x").is_err());
 }

@@ -7,12 +7,12 @@ use certmill_domain::certificate::{Snapshot, waiting_on};
 use certmill_domain::ids::{CertificateId, VersionId};
 use certmill_domain::order::issue_key;
 use certmill_domain::waiting::WaitingOn;
-use certmill_pg::Tx;
+use certmill_pg::PoolConnection;
 use certmill_queue::live_by_keys;
 use certmill_queue::read::JobRow;
 use certmill_store::certificate::{Certificate, Filter};
 use certmill_store::version::Version;
-use certmill_store::{certificate, clock, issuer, profile, version};
+use certmill_store::{certificate, shown_by, version};
 use secrecy::SecretString;
 use std::collections::HashMap;
 
@@ -38,11 +38,39 @@ pub struct Detail {
 /// # Errors
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: CertificateId) -> Result<Detail, Error> {
-    let mut tx = context.begin().await?;
-    let row = certificate::by_id(&mut tx, caller.team_id, id)
+    one(context, caller, id, None).await
+}
+
+/// Like [`by_id`], where the live job of the next generation is known already.
+///
+/// # Errors
+/// As [`by_id`].
+pub async fn with_job(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+    job: &JobRow,
+) -> Result<Detail, Error> {
+    let live = (!job.state.is_final()).then_some(job);
+    one(context, caller, id, live).await
+}
+
+async fn one(
+    context: &Context,
+    caller: &Caller,
+    id: CertificateId,
+    job: Option<&JobRow>,
+) -> Result<Detail, Error> {
+    let mut conn = context.acquire().await?;
+    let row = certificate::by_id(&mut conn, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
-    let mut details = detail(&mut tx, vec![row]).await?;
+    let known = job.filter(|job| job.unique_key == Some(issue_key(row.id, row.generation + 1)));
+    let live = match known {
+        Some(job) => HashMap::from([(issue_key(row.id, row.generation + 1), job.clone())]),
+        None => live_jobs(&mut conn, std::slice::from_ref(&row)).await?,
+    };
+    let mut details = detail(&mut conn, vec![row], live).await?;
     details.pop().ok_or(Error::NotFound("certificate"))
 }
 
@@ -57,31 +85,53 @@ pub async fn list(
     after: Option<CertificateId>,
     limit: i64,
 ) -> Result<Vec<Detail>, Error> {
-    let mut tx = context.begin().await?;
-    let rows = certificate::list(&mut tx, caller.team_id, filter, after, limit).await?;
-    detail(&mut tx, rows).await
+    let mut conn = context.acquire().await?;
+    let rows = certificate::list(&mut conn, caller.team_id, filter, after, limit).await?;
+    let live = live_jobs(&mut conn, &rows).await?;
+    detail(&mut conn, rows, live).await
 }
 
-async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, Error> {
-    let now = clock::now(&mut *tx).await?;
+type LiveJobs = HashMap<Vec<u8>, JobRow>;
+
+/// The live jobs of the next generations.
+async fn live_jobs(conn: &mut PoolConnection, rows: &[Certificate]) -> Result<LiveJobs, Error> {
     let keys: Vec<Vec<u8>> = rows
         .iter()
         .map(|row| issue_key(row.id, row.generation + 1))
         .collect();
-    let mut live: HashMap<Vec<u8>, JobRow> =
-        live_by_keys(&mut *tx, &keys).await?.into_iter().collect();
-    let ids: Vec<VersionId> = rows.iter().filter_map(|row| row.version_id).collect();
-    let mut current: HashMap<VersionId, Version> = version::by_ids(&mut *tx, &ids)
+    Ok(live_by_keys(conn, &keys).await?.into_iter().collect())
+}
+
+async fn detail(
+    conn: &mut PoolConnection,
+    rows: Vec<Certificate>,
+    mut live: LiveJobs,
+) -> Result<Vec<Detail>, Error> {
+    let current: Vec<VersionId> = rows.iter().filter_map(|row| row.version_id).collect();
+    let mut versions: HashMap<VersionId, Version> = HashMap::new();
+    if !current.is_empty() {
+        let found = version::by_ids(conn, &current).await?;
+        versions.extend(found.into_iter().map(|one| (one.id, one)));
+    }
+    let mut pairs: Vec<_> = rows
+        .iter()
+        .map(|row| (row.profile_id, row.issuer_id))
+        .collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let shown: HashMap<_, _> = shown_by::read(conn, &pairs)
         .await?
         .into_iter()
-        .map(|one| (one.id, one))
+        .map(|by| ((by.profile_id, by.issuer_id), by))
         .collect();
-    let mut names = NameCache::default();
     let mut details = Vec::with_capacity(rows.len());
-    for (row, key) in rows.into_iter().zip(keys) {
-        let (profile, issuer) = names.of(tx, &row).await?;
-        let job = live.remove(&key);
-        let version = row.version_id.and_then(|id| current.remove(&id));
+    for row in rows {
+        // A certificate refers to both, so neither can be gone.
+        let by = shown
+            .get(&(row.profile_id, row.issuer_id))
+            .ok_or(Error::NotFound("profile"))?;
+        let job = live.remove(&issue_key(row.id, row.generation + 1));
+        let version = row.version_id.and_then(|id| versions.remove(&id));
         let waiting = waiting_on(&Snapshot {
             status: row.status,
             not_after: row.not_after,
@@ -93,35 +143,18 @@ async fn detail(tx: &mut Tx<'_>, rows: Vec<Certificate>) -> Result<Vec<Detail>, 
                 .fault
                 .as_ref()
                 .map(|(code, detail)| (code.as_str(), detail.as_str())),
-            now,
+            now: by.now,
         });
         details.push(Detail {
             certificate: row,
-            profile,
-            issuer,
+            profile: by.profile.clone(),
+            issuer: by.issuer.clone(),
             version,
             job,
             waiting_on: waiting,
         });
     }
     Ok(details)
-}
-
-/// Names of profiles and issuers, each read once a page.
-#[derive(Default)]
-struct NameCache(HashMap<uuid::Uuid, (String, String)>);
-
-impl NameCache {
-    async fn of(&mut self, tx: &mut Tx<'_>, row: &Certificate) -> Result<(String, String), Error> {
-        if let Some(known) = self.0.get(&row.profile_id.0) {
-            return Ok(known.clone());
-        }
-        let profile = profile::by_id(&mut *tx, row.profile_id).await?;
-        let issuer = issuer::by_id(&mut *tx, row.issuer_id).await?;
-        let both = (profile.name, issuer.name);
-        self.0.insert(row.profile_id.0, both.clone());
-        Ok(both)
-    }
 }
 
 /// A certificate's versions under generation `below`, newest first.
@@ -135,11 +168,11 @@ pub async fn versions(
     below: Option<i32>,
     limit: i64,
 ) -> Result<Vec<Version>, Error> {
-    let mut tx = context.begin().await?;
-    certificate::by_id(&mut tx, caller.team_id, id)
+    let mut conn = context.acquire().await?;
+    certificate::by_id(&mut conn, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
-    Ok(version::list(&mut tx, id, below, limit).await?)
+    Ok(version::list(&mut conn, id, below, limit).await?)
 }
 
 /// Those of a certificate's versions, newest first.

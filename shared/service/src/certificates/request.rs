@@ -16,7 +16,7 @@ use certmill_store::audit::NewAudit;
 use certmill_store::certificate::NewCertificate;
 use certmill_store::event::NewEvent;
 use certmill_store::issuer::Issuer;
-use certmill_store::{audit, certificate, clock, event, issuer, order, profile, revocation};
+use certmill_store::{certificate, clock, issuer, journal, order, profile, revocation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -271,8 +271,7 @@ impl<'a> Batch<'a> {
         }
         order::plan_all(&mut *tx, &rows.orders).await?;
         let jobs = enqueue_all(&mut *tx, &rows.jobs).await?;
-        audit::append(&mut *tx, &rows.audits).await?;
-        event::append(&mut *tx, &rows.events).await?;
+        journal::append(&mut *tx, &rows.audits, &rows.events).await?;
         let accepted = rows.accepted.into_iter().zip(jobs);
         outcomes.extend(accepted.map(|((place, certificate, name), job)| {
             (

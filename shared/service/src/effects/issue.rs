@@ -13,7 +13,7 @@ use certmill_store::audit::NewAudit;
 use certmill_store::certificate::Advance;
 use certmill_store::event::NewEvent;
 use certmill_store::version::NewVersion;
-use certmill_store::{audit, certificate, clock, event, issuer, order, version};
+use certmill_store::{certificate, clock, issuer, journal, order, version};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -128,16 +128,9 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
     order::mark_issued(&mut *tx, &orders).await?;
     let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
     issuer::touch_ok(&mut *tx, &issuers).await?;
-    event::append(
-        &mut *tx,
-        &effects.iter().map(issued_event).collect::<Vec<_>>(),
-    )
-    .await?;
-    audit::append(
-        &mut *tx,
-        &effects.iter().map(issued_audit).collect::<Vec<_>>(),
-    )
-    .await?;
+    let audits: Vec<NewAudit> = effects.iter().map(issued_audit).collect();
+    let events: Vec<NewEvent> = effects.iter().map(issued_event).collect();
+    journal::append(&mut *tx, &audits, &events).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use certmill_queue::{ClaimedJob, FailOutcome, Lease, SnoozeOutcome, Until, proce
 use certmill_service::effects::issue::IssueArgs;
 use certmill_service::effects::{settle_failure, settle_snooze};
 use certmill_service::issuing::{self, Load, Task};
+use certmill_service::issuing_many::load_all;
 use certmill_service::{Error, jobs};
 use serde_json::json;
 use std::time::Duration as Span;
@@ -66,6 +67,54 @@ async fn the_planned_order_is_loaded_as_it_stands() {
             (id, "default", "local")
         );
     }
+}
+
+#[tokio::test]
+async fn many_are_loaded_as_each_alone_and_what_needs_a_write_is_left_out() {
+    let rig = rig().await;
+    let (id, job) = claimed(&rig).await;
+    let (without_order, _) = request(&rig, "b.example.com").await;
+    let (aged, _) = request(&rig, "c.example.com").await;
+    let (issued, _) = request(&rig, "d.example.com").await;
+    for (id, change) in [
+        (without_order, "state = 'failed'"),
+        (aged, "updated_at = updated_at - interval '30 days'"),
+        (issued, "state = 'issued'"),
+    ] {
+        let which = format!("certificate_id = '{}'", id.0);
+        run(
+            rig.db.app(),
+            &format!("UPDATE cert_order SET {change} WHERE {which}"),
+        )
+        .await;
+    }
+    let of = |team, certificate_id, generation| {
+        let args = IssueArgs {
+            certificate_id,
+            generation,
+        };
+        (team, args)
+    };
+    let team = TeamId::DEFAULT;
+    let wanted = [
+        of(team, without_order, 1),
+        of(team, id, 1),
+        of(team, aged, 1),
+        of(team, issued, 1),
+        of(TeamId(99), id, 1),
+        of(team, id, 2),
+    ];
+
+    let loaded = load_all(rig.db.app(), &wanted).await.unwrap();
+
+    let alone = task(&rig, &job, id).await;
+    let (places, tasks): (Vec<usize>, Vec<Task>) = loaded
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, task)| Some((place, task?)))
+        .unzip();
+    assert_eq!(places, [1]);
+    assert_eq!(format!("{:?}", tasks[0]), format!("{alone:?}"));
 }
 
 #[tokio::test]

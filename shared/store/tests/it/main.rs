@@ -9,6 +9,7 @@ mod certificates;
 mod explain;
 mod grants;
 mod idempotency;
+mod many;
 mod orders;
 mod rig;
 mod sweep;
