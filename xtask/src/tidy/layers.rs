@@ -72,7 +72,14 @@ const OUTSIDE: [(Rule, &[&str], &[&str]); 3] = [
     (
         Rule::Sql,
         &["sqlx"],
-        &["store", "queue", "coordination", "pg", "testkit"],
+        &[
+            "store",
+            "queue",
+            "coordination",
+            "pg",
+            "testkit",
+            "loadtest",
+        ],
     ),
     (
         Rule::Apalis,

@@ -24,6 +24,8 @@ const OWNED: [Owned; 6] = [
             "shared/queue/",
             "shared/coordination/",
             "shared/pg/",
+            "loadtest/src/rig/database.rs",
+            "loadtest/src/suites/queue/drain.rs",
         ],
     },
     Owned {
@@ -55,7 +57,13 @@ const OWNED: [Owned; 6] = [
     Owned {
         rule: Rule::Process,
         patterns: &["process::Command::"],
-        places: &["shared/pg/", "connectors/spi/src/runner", "xtask/"],
+        places: &[
+            "shared/pg/",
+            "connectors/spi/src/runner",
+            "loadtest/src/building.rs",
+            "loadtest/src/rig/child.rs",
+            "xtask/",
+        ],
     },
 ];
 

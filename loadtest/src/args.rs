@@ -1,0 +1,45 @@
+//! The command line.
+//!
+//! Invariant: a suite is named by its line in the registry, and nothing else is run.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::suites::queue::noop_worker::NoopWorker;
+
+/// Drives real processes over a throw-away Postgres and prints what they reach.
+#[derive(Debug, Parser)]
+#[command(
+    name = "certmill-loadtest",
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true
+)]
+pub struct Args {
+    /// The suite: issuance or queue
+    pub suite: Option<String>,
+    /// Also writes the figures into this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Interleaved rounds; a figure is the median over them
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub rounds: u32,
+    /// A share of the work of a round, in percent; below 100 the figures are only a rehearsal
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub percent: u32,
+    /// After the rounds, prints the statements that took the most time
+    #[arg(long)]
+    pub statements: bool,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What is not a suite.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Writes the page of figures from the committed runs
+    Page,
+    /// The worker of the queue suite; started by it
+    #[command(hide = true)]
+    NoopWorker(NoopWorker),
+}

@@ -1,0 +1,97 @@
+//! The page of figures, made from the committed runs.
+//!
+//! Invariant: the page says what the JSON files say; a test compares them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::registry::{self, Suite};
+use crate::report::Report;
+use crate::{say, table};
+
+const HEAD: &str = "\
+# Figures
+
+<!-- Made by `cargo run -p certmill-loadtest -- page` from `docs/figures`; edit those runs, not this page. -->
+
+What the last honest run of each suite of the load test reached. Real processes on one machine: api,
+workers and scheduler of a release build, a Postgres of that machine with fsync on and the settings of a plain
+installation, and the client, all on the same cores. A value is the median over the rounds; rounds of
+what is compared run in turn. What bounds the figures is told in [performance](performance.md).
+";
+
+/// The root of the sources.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn path() -> PathBuf {
+    root().join("docs/explanation/figures.md")
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// A run cannot be read or the page not be written.
+pub fn write() -> Result<()> {
+    let text = render(&root())?;
+    fs::write(path(), text).context("cannot write docs/explanation/figures.md")?;
+    say::line("docs/explanation/figures.md written");
+    Ok(())
+}
+
+/// The page as the committed runs have it; a suite without a run says so.
+fn render(root: &Path) -> Result<String> {
+    let mut text = HEAD.to_owned();
+    for suite in registry::SUITES {
+        section(&mut text, suite, root)?;
+    }
+    Ok(text)
+}
+
+fn section(text: &mut String, suite: &Suite, root: &Path) -> Result<()> {
+    let file = root.join(format!("docs/figures/{}.json", suite.name));
+    write!(text, "\n## {}\n\n{}\n\n", suite.name, suite.about)?;
+    if !file.exists() {
+        text.push_str("No run is committed yet.\n");
+        return Ok(());
+    }
+    let report = Report::read(&file)?;
+    write!(
+        text,
+        "{}, {}.\n\n{}",
+        report.date,
+        report.machine,
+        table::markdown(&report)
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_the_runs_say() {
+        let page = fs::read_to_string(path()).unwrap();
+        let wanted = render(&root()).unwrap();
+        assert!(
+            page == wanted,
+            "docs/explanation/figures.md is stale: run `cargo run -p certmill-loadtest -- page`"
+        );
+    }
+
+    #[test]
+    fn committed_runs_belong_to_their_suites() {
+        for suite in registry::SUITES {
+            let file = root().join(format!("docs/figures/{}.json", suite.name));
+            if file.exists() {
+                assert_eq!(Report::read(&file).unwrap().suite, suite.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! One process with its log file.
+//!
+//! Invariant: it never outlives this value, nor the thread that started it: dropped, it is killed
+//! by its own id; should this process be killed, the kernel ends it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "starting processes is what this file is for"
+)]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child as Process, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running process.
+pub struct Child {
+    name: String,
+    process: Process,
+    log: PathBuf,
+}
+
+impl Child {
+    /// Starts a program with nothing in its environment but `env`; its log goes to `log`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(
+        name: &str,
+        program: &Path,
+        args: &[String],
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
+        let file = File::create(log)?;
+        // setpriv becomes the program, so that the id is the program's own.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .envs(env.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("{name} cannot be started (setpriv is of util-linux)"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            process,
+            log: log.to_owned(),
+        })
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// It is gone already.
+    pub fn terminate(&self) -> Result<()> {
+        let pid = i32::try_from(self.process.id())?;
+        let pid = Pid::from_raw(pid).context("no process id")?;
+        kill_process(pid, Signal::TERM).with_context(|| format!("{} is gone", self.name))
+    }
+
+    /// Waits for its own end, which must be a success.
+    ///
+    /// # Errors
+    /// It ends otherwise, or not in time; the words hold the end of its log.
+    pub async fn ended_well(&mut self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.process.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("{} ended with {status}\n{}", self.name, self.tail()),
+                None if Instant::now() > deadline => {
+                    bail!(
+                        "{} does not end within {within:?}\n{}",
+                        self.name,
+                        self.tail()
+                    )
+                }
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// Waits until it has logged `event`.
+    ///
+    /// # Errors
+    /// It ends, or does not log it in time.
+    pub async fn logged(&mut self, event: &str, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        let wanted = format!("\"event\":\"{event}\"");
+        loop {
+            let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+            if text.lines().any(|line| line.contains(&wanted)) {
+                return Ok(());
+            }
+            if let Some(status) = self.process.try_wait()? {
+                bail!("{} ended with {status}\n{}", self.name, self.tail());
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "{}: no `{event}` within {within:?}\n{}",
+                    self.name,
+                    self.tail()
+                );
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let last: Vec<&str> = text.lines().rev().take(10).collect();
+        last.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}

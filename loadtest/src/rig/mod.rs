@@ -1,0 +1,241 @@
+//! The system under load: a throw-away Postgres and real processes of the release build.
+//!
+//! Invariant: all of it ends with this value; should this process be killed, the kernel ends it.
+
+mod child;
+mod database;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use certmill_pg::embedded::{DATABASE, Embedded, EmbeddedOptions, Login};
+use certmill_settings::{Env, default_cache_dir};
+use certmill_wire::client::{Client, ClientConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::TempDir;
+
+use crate::{building, say};
+pub use child::Child;
+pub use database::Database;
+pub use usage::{Cpu, peak_rss_mb};
+
+const READY_WITHIN: Duration = Duration::from_secs(40);
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+const EXTENSION: &str = "pg_stat_statements";
+
+/// The whole of it. Fields end in this order: processes, then their database, then the folder.
+pub struct Rig {
+    members: BTreeMap<String, Child>,
+    /// The superuser's view of the database.
+    pub database: Database,
+    server: Embedded,
+    listen: String,
+    settings: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+impl Rig {
+    /// Starts the server and makes the schema; no process of ours runs yet.
+    ///
+    /// # Errors
+    /// The server cannot be started, or the migration fails.
+    pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("certmill-loadtest-")
+            .tempdir()?;
+        // The server runs as another user, who has to get into the folder.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
+        let cache = default_cache_dir(&Env::of_process());
+        let mut options = EmbeddedOptions::new(folder.path().join("pg"), cache);
+        let counts = counts_statements();
+        if counts {
+            options.settings = vec![("shared_preload_libraries".into(), EXTENSION.into())];
+        }
+        let server = Embedded::start(options, &|step| say::line(step)).await?;
+        let superuser = server.url(Login::Superuser, DATABASE);
+        let database = Database::open(&superuser, counts).await?;
+        say::line(&database.describe().await?);
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let rig = Self {
+            members: BTreeMap::new(),
+            database,
+            server,
+            listen: format!("127.0.0.1:{port}"),
+            settings: settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            folder,
+        };
+        rig.migrate().await?;
+        Ok(rig)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        private_file(&self.path("database.url"), &self.server.app_url())?;
+        private_file(&self.path("migrate.url"), &self.server.owner_url())?;
+        let mut args = vec!["migrate".to_owned(), "--init".to_owned()];
+        args.extend(self.args("keys"));
+        let owner = (
+            "CERTMILL_MIGRATE_URL_FILE".to_owned(),
+            self.path("migrate.url").display().to_string(),
+        );
+        let env = [self.url_file(), owner];
+        let program = building::binary()?;
+        let mut child = Child::start("migrate", &program, &args, &env, &self.path("migrate.log"))?;
+        child.ended_well(Duration::from_secs(60)).await
+    }
+
+    /// Starts a process of this role under this name and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not start, or is not ready in time; the words hold the end of its log.
+    pub async fn launch(&mut self, name: &str, role: &str) -> Result<()> {
+        let mut args = vec![role.to_owned(), "--name".to_owned(), name.to_owned()];
+        args.extend(self.args(name));
+        if role == "api" {
+            args.extend(["--listen".to_owned(), self.listen.clone()]);
+        }
+        let log = self.path(&format!("{name}.log"));
+        let child = Child::start(name, &building::binary()?, &args, &[self.url_file()], &log)?;
+        self.adopt(name, child).await
+    }
+
+    /// Takes a process over that logs `ready` as ours do.
+    ///
+    /// # Errors
+    /// It is not ready in time.
+    pub async fn adopt(&mut self, name: &str, mut child: Child) -> Result<()> {
+        child.logged("ready", READY_WITHIN).await?;
+        self.members.insert(name.to_owned(), child);
+        Ok(())
+    }
+
+    /// Asks a process to end and waits for it.
+    ///
+    /// # Errors
+    /// There is none of that name, or it does not end in time.
+    pub async fn stop(&mut self, name: &str) -> Result<()> {
+        let mut child = self.members.remove(name).context("no such process")?;
+        child.terminate()?;
+        child.ended_well(STOP_WITHIN).await
+    }
+
+    /// The id of a process.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn pid(&self, name: &str) -> Result<u32> {
+        let child = self.members.get(name);
+        child
+            .map(Child::pid)
+            .with_context(|| format!("{name} does not run"))
+    }
+
+    /// The id of the postmaster.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn postmaster(&self) -> Result<u32> {
+        self.server.pid().context("the database does not run")
+    }
+
+    /// How the API is reached: address, key and root.
+    ///
+    /// # Errors
+    /// The files that the api wrote are not there.
+    pub async fn door(&self) -> Result<Door> {
+        let root = self.database.root_certificate().await?;
+        let key = fs::read_to_string(self.path("keys/admin.key")).context("the admin key")?;
+        Ok(Door {
+            url: format!("https://{}", self.listen),
+            key: SecretString::from(key.trim().to_owned()),
+            root_pem: certmill_crypto::chain::certificate_pem(&root),
+        })
+    }
+
+    /// A connection string for a login and a database of the server.
+    pub fn login(&self, login: Login, database: &str) -> SecretString {
+        self.server.url(login, database)
+    }
+
+    /// A path in the folder of this run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn url_file(&self) -> (String, String) {
+        let path = self.path("database.url").display().to_string();
+        ("CERTMILL_DATABASE_URL_FILE".to_owned(), path)
+    }
+
+    fn args(&self, name: &str) -> Vec<String> {
+        let path = |file: &str| self.path(file).display().to_string();
+        let mut args = vec!["--data-dir".to_owned(), path(name)];
+        args.extend(["--log-format".to_owned(), "json".to_owned()]);
+        let keys = [
+            ("ca_kek_file", "keys/ca.kek"),
+            ("app_kek_file", "keys/app.kek"),
+        ];
+        let keys = keys.map(|(key, file)| (key.to_owned(), path(file)));
+        for (key, value) in self.settings.iter().chain(&keys) {
+            args.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        args
+    }
+}
+
+/// Where and how to ask.
+pub struct Door {
+    /// `https://127.0.0.1:port`
+    pub url: String,
+    /// The first admin's key.
+    pub key: SecretString,
+    /// The only trust anchor.
+    pub root_pem: String,
+}
+
+impl Door {
+    /// Waits until the API serves under its own certificate.
+    ///
+    /// # Errors
+    /// It does not within its time.
+    pub async fn open(&self) -> Result<()> {
+        let config = ClientConfig::new(&self.url).with_ca_pem(self.root_pem.clone());
+        let client = Client::new(config)?;
+        let deadline = tokio::time::Instant::now() + READY_WITHIN;
+        while let Err(why) = client.ready().await {
+            if tokio::time::Instant::now() > deadline {
+                return Err(why).context("the api is not ready");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the newest Debian installation, which the embedded set-up prefers, counts statements.
+fn counts_statements() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let newest = versions
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .max();
+    newest.is_some_and(|major| {
+        Path::new(&format!("/usr/lib/postgresql/{major}/lib/{EXTENSION}.so")).exists()
+    })
+}
+
+fn private_file(path: &Path, text: &SecretString) -> Result<()> {
+    fs::write(path, text.expose_secret())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}

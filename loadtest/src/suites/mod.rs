@@ -1,0 +1,4 @@
+//! The suites: one file or folder each, one line each in the registry.
+
+pub mod issuance;
+pub mod queue;
