@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
 use certmill_settings::ApiLimits;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub contract: Bytes,
     /// The key of cursors.
     pub cursor_key: MacRing,
+    /// What opens the door of the first admin.
+    pub bootstrap_token: Option<BootstrapToken>,
     /// Bounds of requests.
     pub limits: ApiLimits,
     /// How much goes on at once.

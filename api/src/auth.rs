@@ -3,13 +3,15 @@
 //! Invariant: a handler behind it finds the caller among the request's extensions, with a role
 //! that includes the permission of its route.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use certmill_coordination::limiter::{Admission, GcraLimit, take};
 use certmill_service::Caller;
+use certmill_service::keys::Proof;
 use certmill_settings::ApiLimits;
 use certmill_wire::{FieldError, Problem, ProblemCode};
 use http::HeaderMap;
@@ -17,6 +19,7 @@ use http::header::AUTHORIZATION;
 
 use crate::Error;
 use crate::app::App;
+use crate::guesses::{self, Guess};
 use crate::permission::Permission;
 use crate::problem::forbidden;
 use crate::request_id::RequestId;
@@ -35,11 +38,12 @@ pub(crate) struct Guard {
 /// Lets a request pass to its route, or answers why not.
 pub(crate) async fn admit(
     State(guard): State<Guard>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let _place = guard.app.admission.enter()?;
-    let mut caller = caller(&guard.app, request.headers()).await?;
+    let mut caller = caller(&guard.app, request.headers(), peer.ip()).await?;
     if caller.role < guard.permission.least_role() {
         return Err(forbidden(caller.role.as_str()));
     }
@@ -54,12 +58,19 @@ pub(crate) async fn admit(
     Ok(next.run(request).await)
 }
 
-/// Who asks; refuses unknown keys and those that ask too often.
-pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Error> {
+/// Who asks; refuses unknown keys and those that ask too often. Only wrong keys are counted
+/// against their address, so that a good one costs no statement for it.
+async fn caller(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, Error> {
     let bearer = bearer(headers)?;
-    let found = app.principals.of(&app.context, bearer).await?;
-    let caller =
-        found.ok_or_else(|| unauthenticated("the API key is not known, expired or revoked"))?;
+    let caller = match app.principals.of(&app.context, bearer).await? {
+        Proof::Valid(principal) => principal.caller,
+        Proof::Malformed(why) => return Err(unauthenticated(&why.to_string())),
+        Proof::Refused => {
+            guesses::count(app, peer, Guess::Key).await?;
+            let detail = "the API key is not known, expired or revoked";
+            return Err(unauthenticated(detail));
+        }
+    };
     limit(app, &caller).await?;
     Ok(caller)
 }

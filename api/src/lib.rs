@@ -9,6 +9,7 @@ mod app;
 mod auth;
 mod body;
 mod contract;
+mod guesses;
 mod id;
 mod idempotency;
 mod limits;
@@ -25,6 +26,7 @@ mod server;
 mod starting;
 mod supplied;
 mod tls;
+mod uses;
 mod views;
 
 pub use permission::Permission;

@@ -25,6 +25,10 @@ pub enum Permission {
     JobsRead,
     /// Cancel and retry jobs.
     JobsControl,
+    /// Look at API keys.
+    KeysRead,
+    /// Make, end and replace API keys.
+    KeysWrite,
     /// Look at profiles.
     ProfilesRead,
     /// Make profiles.
@@ -43,6 +47,8 @@ impl Permission {
         Self::IssuersRead,
         Self::JobsControl,
         Self::JobsRead,
+        Self::KeysRead,
+        Self::KeysWrite,
         Self::ProfilesRead,
         Self::ProfilesWrite,
     ];
@@ -59,6 +65,8 @@ impl Permission {
             Self::IssuersRead => ("issuers.read", Role::Viewer),
             Self::JobsControl => ("jobs.control", Role::Operator),
             Self::JobsRead => ("jobs.read", Role::Viewer),
+            Self::KeysRead => ("keys.read", Role::Admin),
+            Self::KeysWrite => ("keys.write", Role::Admin),
             Self::ProfilesRead => ("profiles.read", Role::Viewer),
             Self::ProfilesWrite => ("profiles.write", Role::Admin),
         }

@@ -130,6 +130,13 @@ impl From<Refusal> for Error {
                 "this Idempotency-Key was used before with another body",
             )
             .with_hint("use a new key for a new request"),
+            Refusal::SecretShownOnce { key } => Self::new(
+                ProblemCode::SecretShownOnce,
+                format!("this request made {key} before; its secret was shown in the first answer"),
+            )
+            .with_hint(format!(
+                "if that answer was lost: certmill keys revoke {key}, and make another"
+            )),
             Refusal::Forbidden(role) => forbidden(role),
             Refusal::Misconfigured(why) => Self::finer(ProblemCode::Conflict, "server_setup", why),
             Refusal::Store(error) => of_store(error),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
+use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
 use certmill_settings::{ApiLimits, TlsFiles};
@@ -28,6 +29,7 @@ use crate::readiness::Readiness;
 use crate::routes;
 use crate::supplied::Supplied;
 use crate::tls::{Tls, TlsError};
+use crate::uses::keep_written;
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Also the longest pause on a kept HTTP/1.1 connection: hyper starts one clock for both.
@@ -42,6 +44,8 @@ pub struct ServerOptions {
     pub context: Context,
     /// The key of list cursors: `MacRing::new(app_keys, "cursor")`, equal on all replicas.
     pub cursor_key: MacRing,
+    /// What opens the door of the first admin, if the operator set one.
+    pub bootstrap_token: Option<BootstrapToken>,
     /// Where `api-tls/` lies.
     pub data_dir: PathBuf,
     /// The name of this host, as it goes into the own certificate.
@@ -145,6 +149,7 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
         context: options.context,
         contract,
         cursor_key: options.cursor_key,
+        bootstrap_token: options.bootstrap_token,
         limits: options.limits,
         principals: Principals::default(),
     });
@@ -173,7 +178,8 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
         listen: local_addr,
         source,
     })?;
-    let router = routes::router(&app).into_make_service();
+    tasks.spawn("api-key-uses", keep_written(app.clone(), shutdown.clone()));
+    let router = routes::router(&app).into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn_essential("api-server", async move {
         if let Err(error) = server.serve(router).await {
             tracing::error!(event = "api_server_failed", %error);

@@ -49,13 +49,37 @@ enum Anchor {
 /// Exit code 3 with everything that is missing or refused.
 pub fn connect(global: &Global, env: &ClientEnv, default_dir: &Path) -> Result<Client, Failure> {
     let found = find(global, env, default_dir);
+    let key = read_key(found.key).map(Some);
+    client(found.url, &found.url_origin, found.ca, key)
+}
+
+/// As [`connect`], for a call that needs no key: none is looked for, and none is sent.
+///
+/// # Errors
+/// Exit code 3 with everything that is missing or refused.
+pub fn connect_without_key(
+    global: &Global,
+    env: &ClientEnv,
+    default_dir: &Path,
+) -> Result<Client, Failure> {
+    let found = find(global, env, default_dir);
+    client(found.url, &found.url_origin, found.ca, Ok(None))
+}
+
+fn client(
+    url: String,
+    url_origin: &str,
+    ca: Anchor,
+    key: Result<Option<Secret>, String>,
+) -> Result<Client, Failure> {
     let mut faults = Vec::new();
-    let mut config = ClientConfig::new(found.url);
-    match read_key(found.key) {
-        Ok(key) => config = config.with_api_key(key),
+    let mut config = ClientConfig::new(url);
+    match key {
+        Ok(Some(key)) => config = config.with_api_key(key),
+        Ok(None) => {}
         Err(fault) => faults.push(fault),
     }
-    match read_anchor(found.ca) {
+    match read_anchor(ca) {
         Ok(Some(pem)) => config = config.with_ca_pem(pem),
         Ok(None) => {}
         Err(fault) => faults.push(fault),
@@ -66,7 +90,7 @@ pub fn connect(global: &Global, env: &ClientEnv, default_dir: &Path) -> Result<C
         Ok(client) if faults.is_empty() => Ok(client),
         Ok(_) => Err(Failure::config(faults)),
         Err(error) => {
-            faults.insert(0, format!("server ({}): {error}", found.url_origin));
+            faults.insert(0, format!("server ({url_origin}): {error}"));
             Err(Failure::config(faults))
         }
     }

@@ -19,18 +19,6 @@ use crate::{local, roles, verbs};
 /// Whatever ends it without success.
 pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
-    if global.api_key.is_some() {
-        let why = "arguments are visible to every user of this machine";
-        let hint = "put it into a file of mode 0600 and name that by --api-key-file or \
-                    CERTMILL_API_KEY_FILE";
-        return Err(Failure::new(
-            Exit::Usage,
-            "API key",
-            "flag --api-key",
-            why,
-            hint,
-        ));
-    }
     let env = Env::of_process();
     match command {
         Command::Role(role) => launch_role(role, &global, &env),

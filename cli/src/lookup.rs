@@ -2,10 +2,12 @@
 //!
 //! Invariant: a name stands for one certificate, as names are unique within a team.
 
-use certmill_domain::ids::{CertificateId, JobId};
+use certmill_domain::ids::{ApiKeyId, CertificateId, JobId};
 use certmill_domain::names::San;
 use certmill_wire::client::Client;
-use certmill_wire::{CertificateFilter, CertificateView, JobView, Paging, ProfileView};
+use certmill_wire::{
+    CertificateFilter, CertificateView, JobView, KeyFilter, KeyView, Paging, ProfileView,
+};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -102,6 +104,43 @@ pub async fn profile(client: &Client, name: &str) -> Result<ProfileView, Failure
                 why,
                 hint,
             ));
+        }
+    }
+}
+
+/// The API key of an id, or of a name that one valid key has.
+///
+/// # Errors
+/// Exit code 9 where there is none, 5 where there are several.
+pub async fn api_key(client: &Client, typed: &str) -> Result<KeyView, Failure> {
+    let what = format!("API key {typed}");
+    let failed = |error| Failure::of_call(&what, &error);
+    if typed.parse::<ApiKeyId>().is_ok() {
+        return client.key(typed).await.map_err(failed);
+    }
+    let filter = KeyFilter {
+        name: vec![typed.to_owned()],
+        state: vec!["valid".to_owned()],
+        ..KeyFilter::default()
+    };
+    let mut found = client.keys(&filter).await.map_err(failed)?.data;
+    let here = client.base_url();
+    match (found.pop(), found.as_slice()) {
+        (Some(only), []) => Ok(only),
+        (None, _) => {
+            let why = "there is no valid key of that id or name";
+            let hint = "`certmill keys list` shows them";
+            Err(Failure::new(Exit::NotFound, &what, here, why, hint))
+        }
+        (Some(last), others) => {
+            let ids: Vec<&str> = others
+                .iter()
+                .chain([&last])
+                .map(|key| key.id.as_str())
+                .collect();
+            let why = format!("several valid keys have that name: {}", ids.join(", "));
+            let hint = "name one of them by its id";
+            Err(Failure::new(Exit::Conflict, &what, here, &why, hint))
         }
     }
 }

@@ -7,12 +7,14 @@ mod connect;
 mod exit;
 mod failure;
 mod key_file;
+mod key_on_argv;
 mod launch;
 mod local;
 mod lookup;
 mod output;
 mod progress;
 mod roles;
+mod secret_out;
 mod session;
 mod verbs;
 mod wait;
@@ -27,6 +29,9 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     // It fails only where a provider is installed already, which is just as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Err(failure) = key_on_argv::refuse(std::env::args_os().skip(1)) {
+        return failure.report();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,11 +2,13 @@
 //!
 //! Invariant: nothing is sent before flags, environment and files are found sound.
 
+use std::path::Path;
+
 use certmill_settings::{ClientEnv, Env, default_data_dir};
 use certmill_wire::client::Client;
 
 use crate::args::{Format, Global};
-use crate::connect::connect;
+use crate::connect::{connect, connect_without_key};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -28,6 +30,22 @@ impl Session {
     /// # Errors
     /// Exit code 3 with everything that is missing or refused.
     pub fn open(global: &Global, env: &Env) -> Result<Self, Failure> {
+        Self::open_with(global, env, connect)
+    }
+
+    /// Finds the server for a call that needs no key.
+    ///
+    /// # Errors
+    /// Exit code 3 with everything that is missing or refused.
+    pub fn open_without_key(global: &Global, env: &Env) -> Result<Self, Failure> {
+        Self::open_with(global, env, connect_without_key)
+    }
+
+    fn open_with(
+        global: &Global,
+        env: &Env,
+        connect: fn(&Global, &ClientEnv, &Path) -> Result<Client, Failure>,
+    ) -> Result<Self, Failure> {
         if global.format() == Format::Toml {
             let why = "toml is a form of `config show` only";
             let hint = "use table or json";

@@ -33,6 +33,13 @@ impl Header {
         always: true,
         schema_type: "integer",
     };
+    /// What shows a secret is kept nowhere on the way.
+    pub(crate) const NO_STORE: Self = Self {
+        name: "Cache-Control",
+        what: "`no-store`: the answer shows a secret.",
+        always: true,
+        schema_type: "string",
+    };
     /// The next page.
     pub(crate) const LINK: Self = Self {
         name: "Link",

@@ -21,6 +21,7 @@ const WITH_KEY: &[Code] = &[
     Code::RateLimited,
     Code::DatabaseUnavailable,
 ];
+const WITH_TOKEN: &[Code] = &[Code::RateLimited, Code::DatabaseUnavailable];
 const WITH_BODY: &[Code] = &[
     Code::InvalidJson,
     Code::InvalidRequest,
@@ -45,6 +46,7 @@ pub(super) fn codes(route: &Route) -> BTreeMap<u16, BTreeSet<&'static str>> {
     let groups = [
         (true, ALWAYS),
         (matches!(route.access, Access::Needs(_)), WITH_KEY),
+        (matches!(route.access, Access::Token), WITH_TOKEN),
         (operation.body.is_some(), WITH_BODY),
         (!operation.path.is_empty(), WITH_PATH),
         (operation.filters.is_some(), &[Code::InvalidCursor]),
@@ -55,11 +57,13 @@ pub(super) fn codes(route: &Route) -> BTreeMap<u16, BTreeSet<&'static str>> {
             .iter()
             .for_each(|code| add(code.status(), code.as_str()));
     }
-    if let Access::Needs(permission) = route.access {
+    if !matches!(route.access, Access::Open) {
         add(Code::NotReady.status(), "starting");
-        if permission.least_role() > Role::Viewer {
-            add(Code::Forbidden.status(), Code::Forbidden.as_str());
-        }
+    }
+    if let Access::Needs(permission) = route.access
+        && permission.least_role() > Role::Viewer
+    {
+        add(Code::Forbidden.status(), Code::Forbidden.as_str());
     }
     for (kind, code) in operation.refusals {
         add(kind.status(), code);

@@ -125,7 +125,7 @@ impl Assembly {
         put("parameters", json!(request_parameters(route, example)));
         put("responses", self.responses(route, example));
         match route.access {
-            Access::Open => {
+            Access::Open | Access::Token => {
                 put("security", json!([]));
             }
             Access::Needs(permission) => {

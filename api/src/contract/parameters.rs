@@ -1,6 +1,6 @@
 //! What a request carries besides its body: ids in the path, filters in the query, headers.
 
-use certmill_domain::ids::{CertificateId, JobId};
+use certmill_domain::ids::{ApiKeyId, CertificateId, JobId};
 use certmill_wire::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameter};
 use serde_json::{Value, json};
 
@@ -20,6 +20,13 @@ pub(crate) const CERTIFICATE_ID: PathParameter = PathParameter {
     name: "id",
     what: "Id of the certificate.",
     pattern: CertificateId::PATTERN,
+};
+
+/// The `{id}` of an API key.
+pub(crate) const KEY_ID: PathParameter = PathParameter {
+    name: "id",
+    what: "Id of the API key; not the key itself.",
+    pattern: ApiKeyId::PATTERN,
 };
 
 /// The `{id}` of a job.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::document::Example;
-use crate::routes::{Access, OPEN, Route};
+use crate::routes::{Access, BOOTSTRAP, OPEN, Route};
 
 /// The first reason not to serve this table, in words for whoever starts the server.
 pub(crate) fn refusal(table: &[Route]) -> Option<String> {
@@ -30,6 +30,9 @@ fn fault(route: &Route) -> Option<String> {
         } else {
             "has a permission, but stands among the open routes".to_owned()
         });
+    }
+    if matches!(route.access, Access::Token) != (route.path == BOOTSTRAP) {
+        return Some(format!("has no permission; only {BOOTSTRAP} takes a token"));
     }
     if operation.summary.trim().is_empty() || operation.answers.is_empty() {
         return Some("is not described: it needs a summary and an answer".to_owned());
@@ -74,7 +77,8 @@ mod tests {
         let unguarded = doctored(|route| route.access = Access::Open);
         let words = "the route GET /api/v1/certificates/{id} has no permission, and is not among the open routes";
         assert_eq!(refusal(&unguarded).as_deref(), Some(words));
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 7] = [
+            (|route| route.access = Access::Token, "has no permission"),
             (|route| route.operation.summary = " ", "is not described"),
             (|route| route.operation.answers = &[], "is not described"),
             (|route| route.operation.path = &[], "other path parameters"),

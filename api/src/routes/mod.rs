@@ -2,8 +2,9 @@
 //! service with its operation beside it.
 //!
 //! Invariant: a route has a permission and stands behind the guard, or its path is among the open
-//! ones; the server does not start with another table.
+//! ones, or it is the door of the first admin; the server does not start with another table.
 
+mod bootstrap;
 mod bulk;
 mod certificates;
 mod cluster;
@@ -11,6 +12,7 @@ mod contract;
 mod issued;
 mod issuers;
 mod jobs;
+mod keys;
 mod life;
 mod profiles;
 mod revocation;
@@ -33,6 +35,9 @@ pub use route::{Access, Route};
 /// The paths that need no key. What stands here was thought about: it tells whether the process
 /// lives and serves, and nothing of what it holds.
 pub const OPEN: &[&str] = &["/health", "/livez", "/ready", "/readyz"];
+
+/// The one path that takes the bootstrap token in place of a key.
+pub const BOOTSTRAP: &str = "/api/v1/bootstrap";
 
 /// All endpoints.
 #[rustfmt::skip]
@@ -57,6 +62,12 @@ pub const TABLE: &[Route] = &[
     Route::get("/api/v1/jobs/{id}", P::JobsRead, jobs::SHOW, |at| on(at, jobs::show)),
     Route::post("/api/v1/jobs/{id}/cancel", P::JobsControl, jobs::CANCEL, |at| on(at, jobs::cancel)),
     Route::post("/api/v1/jobs/{id}/retry", P::JobsControl, jobs::RETRY, |at| on(at, jobs::retry)),
+    Route::post("/api/v1/keys", P::KeysWrite, keys::ADD, |at| on(at, keys::add)),
+    Route::get("/api/v1/keys", P::KeysRead, keys::LIST, |at| on(at, keys::list)),
+    Route::get("/api/v1/keys/{id}", P::KeysRead, keys::SHOW, |at| on(at, keys::show)),
+    Route::post("/api/v1/keys/{id}/revoke", P::KeysWrite, keys::REVOKE, |at| on(at, keys::revoke)),
+    Route::post("/api/v1/keys/{id}/rotate", P::KeysWrite, keys::ROTATE, |at| on(at, keys::rotate)),
+    Route::by_token(BOOTSTRAP, bootstrap::FIRST, |at| on(at, bootstrap::first)),
     Route::get("/api/v1/cluster", P::ClusterRead, cluster::SHOW, |at| on(at, cluster::show)),
     Route::get("/api/v1/version", P::ContractRead, cluster::VERSION_SHOW, |at| on(at, cluster::version)),
     Route::get("/api/v1/openapi.json", P::ContractRead, contract::SHOW, |at| on(at, contract::show)),
@@ -68,6 +79,7 @@ pub(crate) fn router(app: &App) -> Router {
     for route in TABLE {
         match route.access {
             Access::Open => open = open.route(route.path, route.method_router()),
+            Access::Token => guarded = guarded.route(route.path, route.method_router()),
             Access::Needs(permission) => {
                 let guard = Guard {
                     app: app.clone(),

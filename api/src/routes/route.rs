@@ -11,6 +11,8 @@ use crate::permission::Permission;
 pub enum Access {
     /// Anybody, without a key.
     Open,
+    /// Whoever sends the bootstrap token, which the route itself compares.
+    Token,
     /// A key whose role includes this.
     Needs(Permission),
 }
@@ -71,6 +73,18 @@ impl Route {
         Self {
             access: Access::Open,
             ..Self::get(path, Permission::ContractRead, operation, handler)
+        }
+    }
+
+    /// The door of the first admin: [`super::BOOTSTRAP`] and no other path.
+    pub(super) const fn by_token(
+        path: &'static str,
+        operation: Operation,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            access: Access::Token,
+            ..Self::post(path, Permission::ContractRead, operation, handler)
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Invariant: views hold no PEM, no key and nothing of another team.
 
+mod api_key;
 mod certificate;
 mod cluster;
 mod job;
 mod owned;
 
+pub(crate) use api_key::{api_key, first, made, rotated};
 pub(crate) use certificate::{certificate, version};
 pub(crate) use cluster::cluster;
 pub(crate) use job::job;

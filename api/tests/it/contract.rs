@@ -58,6 +58,7 @@ fn the_reference_names_every_route_with_its_permission() {
     for route in TABLE {
         let (permission, role) = match route.access {
             Access::Open => ("-", "no key"),
+            Access::Token => ("-", "bootstrap token"),
             Access::Needs(needed) => (needed.as_str(), needed.least_role().as_str()),
         };
         let path = route.path.trim_start_matches("/api/v1");

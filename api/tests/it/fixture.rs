@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certmill_api::{Bound, ServeError, ServerOptions, serve};
+use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::ca::{CaPlan, LeafPlan, Purpose, SigningCa, create_root};
 use certmill_crypto::chain::certificate_pem;
 use certmill_crypto::keys::PrivateKey;
@@ -17,9 +18,11 @@ use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::Names;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
+use certmill_pg::ConnectOptions;
 use certmill_queue::Hinter;
 use certmill_service::{Context, Policy, Role, authorities, bootstrap};
 use certmill_settings::{ApiLimits, TlsFiles};
+use certmill_store::api_key::NewApiKey;
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_telemetry::clock::now_utc;
 use certmill_testkit::TestDb;
@@ -33,6 +36,7 @@ use tempfile::TempDir;
 pub struct Wish {
     pub limits: ApiLimits,
     pub own_certificate: bool,
+    pub bootstrap_token: Option<&'static str>,
 }
 
 impl Default for Wish {
@@ -46,6 +50,7 @@ impl Default for Wish {
         Self {
             limits,
             own_certificate: false,
+            bootstrap_token: None,
         }
     }
 }
@@ -134,6 +139,9 @@ impl Api {
         let tasks = Tasks::new(Shutdown::new());
         let mut options = options(&context, dir.path());
         options.limits = wish.limits;
+        options.bootstrap_token = wish
+            .bootstrap_token
+            .map(|text| BootstrapToken::new(text).unwrap());
         let mut trust = root.pem();
         if wish.own_certificate {
             options.tls = None;
@@ -156,7 +164,23 @@ impl Api {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("https://localhost:{}{path}", self.bound.local_addr.port())
+        self.url_at(&self.bound, path)
+    }
+
+    pub fn url_at(&self, replica: &Bound, path: &str) -> String {
+        format!("https://localhost:{}{path}", replica.local_addr.port())
+    }
+
+    /// Another replica on the same database, with a pool of its own.
+    pub async fn replica(&self, bootstrap_token: Option<&str>) -> Bound {
+        let pool = certmill_pg::connect(&self.db.app_url(), ConnectOptions::new("replica")).await;
+        let context = Context {
+            pool: pool.unwrap(),
+            ..self.context.clone()
+        };
+        let mut options = options(&context, self.dir.path());
+        options.bootstrap_token = bootstrap_token.map(|text| BootstrapToken::new(text).unwrap());
+        serve(options, &self.tasks).await.unwrap()
     }
 
     pub fn key(&self, role: Role) -> &str {
@@ -209,6 +233,7 @@ pub fn options(context: &Context, dir: &Path) -> ServerOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         context: context.clone(),
         cursor_key: MacRing::new(app_keys, "cursor"),
+        bootstrap_token: None,
         data_dir: dir.to_owned(),
         host_name: "test-host".to_owned(),
         public_names: vec!["api.example.com".to_owned()],
@@ -236,8 +261,17 @@ async fn keys(context: &Context) -> [(Role, ApiKey); 3] {
         [Role::Viewer, Role::Operator, Role::Admin].map(|role| (role, ApiKey::generate().unwrap()));
     let mut tx = context.begin().await.unwrap();
     for (role, key) in &keys {
-        let (word, hash) = (role.as_str(), key.hash());
-        certmill_store::api_key::insert(&mut tx, TeamId::DEFAULT, word, word, key.id(), &hash)
+        let row = NewApiKey {
+            team_id: TeamId::DEFAULT,
+            name: role.as_str(),
+            role: role.as_str(),
+            prefix: key.id(),
+            secret_sha256: &key.hash(),
+            life: None,
+            created_by: "test",
+            replaces: None,
+        };
+        certmill_store::api_key::insert(&mut tx, &row)
             .await
             .unwrap();
     }

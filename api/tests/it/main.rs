@@ -6,16 +6,20 @@
 )]
 
 mod bodies;
+mod bootstrap;
 mod certificates;
 mod client;
 mod contract;
 mod cursors;
 mod fixture;
+mod guessing;
 mod idempotency;
 mod issuing;
+mod keys;
 mod limits;
 mod openssl;
 mod own_certificate;
 mod problems;
+mod revocation;
 mod roles;
 mod tls;

@@ -12,8 +12,16 @@ use certmill_domain::revocation::RevocationReason;
 /// The longest duration that is taken: 100 years.
 const LONGEST_S: u64 = 36_525 * 86_400;
 
-/// Reads `60s`, `15m`, `720h`, `47d` or `2w`.
+/// Reads `60s`, `15m`, `720h`, `47d` or `2w`; nothing is no duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        long => Ok(long),
+    }
+}
+
+/// As [`duration`], and takes `0s`.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     let form = || "write a whole number and a unit: 60s, 15m, 720h, 47d or 2w".to_owned();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit_s: u64 = match &text[digits.len()..] {
@@ -29,7 +37,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
     let count = u64::from_str(digits).map_err(|_| form())?;
     match count.checked_mul(unit_s) {
-        Some(0) => Err("must be longer than nothing".to_owned()),
         Some(seconds) if seconds <= LONGEST_S => Ok(Duration::from_secs(seconds)),
         _ => Err("must be 36525d at most".to_owned()),
     }
@@ -105,6 +112,8 @@ mod tests {
         ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+        assert_eq!(span("0s"), Ok(Duration::ZERO));
+        assert!(span("-1s").is_err() && span("0").is_err());
     }
 
     #[test]

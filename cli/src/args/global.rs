@@ -27,9 +27,6 @@ pub struct Global {
     /// PEM of the server's trust anchor [env: CERTMILL_CA_FILE].
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// A trap: caught and refused in words, since `ps` shows arguments.
-    #[arg(long, global = true, hide = true)]
-    pub api_key: Option<String>,
 }
 
 /// Form of what is printed.

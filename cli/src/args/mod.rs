@@ -7,6 +7,7 @@ mod certs;
 mod forms;
 mod global;
 mod jobs;
+mod keys;
 mod local;
 mod page;
 mod profiles;
@@ -20,6 +21,7 @@ pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArgs, WaitArgs};
 pub use global::{Format, Global};
 pub use jobs::{JobsListArgs, JobsVerb};
+pub use keys::{AddKeyArgs, BootstrapArgs, KeysVerb, ListKeysArgs, RotateKeyArgs};
 pub use local::{ConfigVerb, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
@@ -60,6 +62,9 @@ pub enum Command {
     /// Profiles: what certificates of one purpose have in common.
     #[command(subcommand)]
     Profiles(ProfilesVerb),
+    /// API keys: make, look at, end, replace.
+    #[command(subcommand)]
+    Keys(KeysVerb),
     /// One sentence of truth, and what runs.
     Status,
     /// Settings: check, show, document. Needs no server.

@@ -1,11 +1,15 @@
 //! The first admin's key in the data folder.
+//!
+//! Invariant: a key that somebody ended is not brought back by a restart; who may write the folder and
+//! the database gets a new one by removing the file.
 
 use std::fs;
 use std::path::Path;
 
 use certmill_crypto::token::ApiKey;
+use certmill_domain::api_key::NAME_LEN_MAX;
 use certmill_pg::Pool;
-use certmill_service::admin_key;
+use certmill_service::keys::{self, Standing};
 use certmill_settings::{Settings, read_key_file};
 use secrecy::ExposeSecret as _;
 
@@ -25,16 +29,26 @@ pub(super) async fn ensure_key(pool: &Pool, settings: &Settings) -> Result<(), F
             key
         }
     };
-    if admin_key::is_known(pool, &key)
-        .await
-        .map_err(refusal::service)?
-    {
-        return Ok(());
+    let standing = keys::standing(pool, &key).await;
+    match standing.map_err(refusal::service)? {
+        Standing::Valid => Ok(()),
+        Standing::Ended => {
+            tracing::warn!(
+                event = "admin_key_ended",
+                "the key in {} has expired or was revoked; remove the file for a new one at the \
+                 next start",
+                path.display()
+            );
+            Ok(())
+        }
+        Standing::Unknown => {
+            let name = format!("admin-of-{}", settings.worker.name);
+            let name: String = name.chars().take(NAME_LEN_MAX).collect();
+            keys::register_first(pool, &key, &name)
+                .await
+                .map_err(refusal::service)
+        }
     }
-    let name = format!("admin of {}", settings.worker.name);
-    admin_key::register_admin(pool, &key, &name)
-        .await
-        .map_err(refusal::service)
 }
 
 fn read(path: &Path) -> Result<ApiKey, Failure> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use certmill_api::{Bound, PlainOptions, ServeError, ServerOptions, serve, serve_plain};
+use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
@@ -12,7 +13,7 @@ use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
-use super::{anchors, database, files, key_files, keyrings, process, refusal};
+use super::{anchors, bootstrap_token, database, files, key_files, keyrings, process, refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -28,7 +29,8 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let tasks = process::tasks()?;
     let app_keys = keyrings::hold(&settings, &tasks, &pool, files, loaded).await?;
     let hinter = process::hinter(&settings, &tasks, &pool);
-    let bound = start(&settings, &tasks, &pool, hinter, app_keys).await?;
+    let token = bootstrap_token::load(&settings, &pool).await?;
+    let bound = start(&settings, &tasks, &pool, hinter, app_keys, token).await?;
     let url = url(&bound);
     anchors::keep(&settings, &tasks, &pool).await?;
     files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
@@ -44,12 +46,14 @@ pub(super) async fn start(
     pool: &Pool,
     hinter: Hinter,
     app_keys: Arc<LiveKeyring>,
+    bootstrap_token: Option<BootstrapToken>,
 ) -> Result<Bound, Failure> {
     let context = process::context(settings, pool.clone(), hinter, Some(Arc::clone(&app_keys)));
     serve_plain_listener(settings, tasks, &context).await?;
     let options = ServerOptions {
         listen: settings.listen,
         cursor_key: MacRing::new(Arc::clone(&app_keys), "cursor"),
+        bootstrap_token,
         context,
         data_dir: settings.data_dir.clone(),
         host_name: process::host_name(),

@@ -6,6 +6,7 @@
 mod admin;
 mod anchors;
 mod api;
+mod bootstrap_token;
 mod database;
 mod files;
 mod key_files;

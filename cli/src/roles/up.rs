@@ -68,7 +68,7 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
     let ca_keys = keyrings::hold(settings, &tasks, &pool, ca, ca_loaded).await?;
     let app_keys = keyrings::hold(settings, &tasks, &pool, app, app_loaded).await?;
     let hinter = process::hinter(settings, &tasks, &pool);
-    let bound = api::start(settings, &tasks, &pool, hinter.clone(), app_keys).await?;
+    let bound = api::start(settings, &tasks, &pool, hinter.clone(), app_keys, None).await?;
     let url = api::url(&bound);
     anchors::keep(settings, &tasks, &pool).await?;
     files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;

@@ -5,12 +5,13 @@
 mod certs;
 mod issuers;
 mod jobs;
+mod keys;
 mod profiles;
 mod status;
 
 use certmill_settings::Env;
 
-use crate::args::{Command, Global, IssuersVerb};
+use crate::args::{Command, Global, IssuersVerb, KeysVerb};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -19,12 +20,17 @@ use crate::session::Session;
 /// # Errors
 /// The verb's.
 pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Failure> {
-    let session = Session::open(global, env)?;
+    let session = match &command {
+        // Whoever has no key yet asks for the first one.
+        Command::Keys(KeysVerb::Bootstrap(_)) => Session::open_without_key(global, env)?,
+        _ => Session::open(global, env)?,
+    };
     match command {
         Command::Certs(verb) => certs::run(verb, &session).await,
         Command::Jobs(verb) => jobs::run(verb, &session).await,
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
+        Command::Keys(verb) => keys::run(verb, &session).await,
         Command::Status => status::run(&session).await,
         Command::Ca(_) | Command::Config(_) | Command::Kek(_) | Command::Role(_) => Ok(()),
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod control;
 mod drain;
 mod faults;
+mod first_admin;
 mod haystack;
 mod history;
 mod invariants;

@@ -4,6 +4,7 @@
 //! Invariant: a secret that leaves this crate leaves it zeroized on drop and
 //! without `Debug` or `Serialize`; errors name places and codes, never contents.
 
+pub mod bootstrap_token;
 pub mod ca;
 pub mod chain;
 pub mod csr;

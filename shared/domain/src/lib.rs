@@ -4,6 +4,7 @@
 //! replica that decides from the same rows decides alike.
 #![deny(missing_docs)]
 
+pub mod api_key;
 pub mod certificate;
 pub mod ids;
 pub mod job;

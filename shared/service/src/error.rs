@@ -45,6 +45,12 @@ pub enum Error {
     /// The idempotency key was used with another body.
     #[error("the Idempotency-Key was used before with another body")]
     IdempotencyMismatch,
+    /// The first answer showed a secret, which is not stored and cannot be shown again.
+    #[error("the first answer showed the secret of {key}, and it is shown only once")]
+    SecretShownOnce {
+        /// The id of the key that the first request made.
+        key: String,
+    },
     /// The caller's role does not allow it.
     #[error("the role {0} may not do this")]
     Forbidden(&'static str),

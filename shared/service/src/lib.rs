@@ -4,7 +4,6 @@
 //! Invariant: what belongs together is one transaction (intent, audit row and job; effect and
 //! finish), and no network call happens while one is open.
 
-pub mod admin_key;
 pub mod authorities;
 pub mod bootstrap;
 pub mod certificates;
@@ -15,6 +14,7 @@ pub mod issuing;
 pub mod issuing_many;
 pub mod jobs;
 pub mod keks;
+pub mod keys;
 pub mod profiles;
 pub mod publication;
 pub mod rotation;

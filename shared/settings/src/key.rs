@@ -163,6 +163,12 @@ pub(crate) const KEYS: &[Key] = &[
         "how often a running process looks at its key files",
     ),
     key(
+        "bootstrap_token_file",
+        Kind::Path,
+        "",
+        "file of the one-time token for the first admin's key, mode 0600",
+    ),
+    key(
         "worker.name",
         Kind::Text,
         "<host>-<pid>",

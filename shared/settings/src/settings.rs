@@ -43,6 +43,8 @@ pub struct Settings {
     pub app_kek_next_file: PathBuf,
     /// How often a running process looks at them.
     pub kek_poll: Duration,
+    /// The file of the one-time token for the first admin's key, if there is one.
+    pub bootstrap_token_file: Option<PathBuf>,
     /// The worker, and the name of this process in any role.
     pub worker: Worker,
     /// How a process shows that it lives.
@@ -273,6 +275,7 @@ impl Settings {
                 .unwrap_or_else(|| beside(&app_kek_file)),
             app_kek_file,
             kek_poll: ms(reader, "kek_poll_ms", 10_000),
+            bootstrap_token_file: reader.path("bootstrap_token_file"),
             worker: read_worker(reader, env),
             process: ProcessLease {
                 lease,

@@ -6,6 +6,7 @@
 
 pub mod api_key;
 pub mod audit;
+pub mod bootstrap_door;
 pub mod ca_key;
 pub mod certificate;
 pub mod clock;

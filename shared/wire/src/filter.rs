@@ -2,6 +2,7 @@
 //!
 //! Invariant: an unknown parameter is a fault with a suggestion, never ignored.
 
+use certmill_domain::api_key::KeyState;
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::job::JobState;
 
@@ -55,6 +56,17 @@ pub struct JobFilter {
     pub paging: Paging,
 }
 
+/// Filter of `GET /api/v1/keys`; several values of one parameter are alternatives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// Exact names.
+    pub name: Vec<String>,
+    /// `valid`, `expired`, `revoked`.
+    pub state: Vec<String>,
+    /// Which part.
+    pub paging: Paging,
+}
+
 /// One query parameter that filters a list.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryParameter {
@@ -104,6 +116,17 @@ impl Filter for JobFilter {
         },
         text("kind", "Kinds of jobs."),
         text("queue", "Lanes."),
+    ];
+}
+
+impl Filter for KeyFilter {
+    const PARAMETERS: &'static [QueryParameter] = &[
+        text("name", "Exact names."),
+        QueryParameter {
+            name: "state",
+            what: "Whether they open.",
+            words: || KeyState::ALL.map(KeyState::as_str).to_vec(),
+        },
     ];
 }
 
@@ -168,6 +191,31 @@ impl JobFilter {
             ("queue", &self.queue),
         ];
         write(&known, &self.paging)
+    }
+}
+
+impl KeyFilter {
+    /// Reads decoded query parameters.
+    ///
+    /// # Errors
+    /// `invalid_query` with all faults.
+    pub fn from_pairs(pairs: Pairs) -> Result<Self, Box<Problem>> {
+        let (mut name, mut state) = (Vec::new(), Vec::new());
+        let paging = read(pairs, &mut [("name", &mut name), ("state", &mut state)])?;
+        Ok(Self {
+            name,
+            state,
+            paging,
+        })
+    }
+
+    /// Writes query parameters.
+    #[must_use]
+    pub fn to_pairs(&self) -> Pairs {
+        write(
+            &[("name", &self.name), ("state", &self.state)],
+            &self.paging,
+        )
     }
 }
 

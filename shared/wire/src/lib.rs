@@ -3,6 +3,7 @@
 //! Invariant: requests refuse unknown fields, answers tolerate them; times are RFC 3339 in UTC,
 //! ids are texts, and no list row carries PEM.
 
+mod api_key;
 pub mod body;
 mod certificate;
 pub mod client;
@@ -17,8 +18,10 @@ mod problem_code;
 mod profile;
 mod revocation;
 mod schema;
+mod secret_text;
 mod shape;
 
+pub use api_key::{BootstrapRequest, KeyRequest, KeyView, NewKeyView, RotateRequest};
 pub use body::Request;
 pub use certificate::{
     Accepted, ActionRequest, BulkAnswer, BulkCertificateRequest, BulkItem, CertificateRequest,
@@ -27,7 +30,8 @@ pub use certificate::{
 pub use certmill_domain::waiting::{WaitingOn, Who};
 pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
 pub use filter::{
-    CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, MAX_LIMIT, Paging, QueryParameter,
+    CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, KeyFilter, MAX_LIMIT, Paging,
+    QueryParameter,
 };
 pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
+use certmill_domain::api_key::{KeyState, LIFE_MAX, LIFE_MIN, OVERLAP_MAX};
 use certmill_domain::certificate::CertificateStatus;
-use certmill_domain::ids::{CertificateId, IssuerId, JobId, ProfileId, VersionId};
+use certmill_domain::ids::{ApiKeyId, CertificateId, IssuerId, JobId, ProfileId, VersionId};
 use certmill_domain::job::JobState;
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::profile::KeySource;
@@ -61,12 +62,36 @@ texts! {
     JobIdText => form(JobId::PATTERN);
     /// `prof_...`
     ProfileIdText => form(ProfileId::PATTERN);
+    /// `key_...`
+    ApiKeyIdText => form(ApiKeyId::PATTERN);
     /// `ver_...`
     VersionIdText => form(VersionId::PATTERN);
     /// A word of [`CertificateStatus`].
     StatusWord => words(&CertificateStatus::ALL.map(CertificateStatus::as_str));
     /// A word of [`JobState`].
     StateWord => words(&JobState::ALL.map(JobState::as_str));
+    /// A word of [`KeyState`].
+    KeyStateWord => words(&KeyState::ALL.map(KeyState::as_str));
+    /// What a key may do.
+    RoleWord => words(&["viewer", "operator", "admin"]);
+    /// A key's name.
+    KeyName => form("^[A-Za-z0-9._-]{1,64}$");
+    /// How a key begins.
+    KeyPrefix => form("^cm_[a-z2-7]{8}$");
+    /// How long a key lives, in seconds: a minute to ten years.
+    KeyLife => json_schema!({
+        "type": "integer",
+        "minimum": LIFE_MIN.whole_seconds(),
+        "maximum": LIFE_MAX.whole_seconds(),
+    });
+    /// How long two keys are valid together, in seconds.
+    KeyOverlap => json_schema!({
+        "type": "integer",
+        "minimum": 0,
+        "maximum": OVERLAP_MAX.whole_seconds(),
+    });
+    /// A whole key.
+    KeySecret => form("^cm_[a-z2-7]{8}_[a-z2-7]{58}$");
     /// A word of [`KeyAlgorithm`].
     KeyAlgorithmWord => words(&KeyAlgorithm::ALL.map(KeyAlgorithm::as_str));
     /// A word of [`RevocationReason`].

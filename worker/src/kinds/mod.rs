@@ -57,9 +57,10 @@ fn outcome_of(error: &Error, attempt: i16) -> Outcome {
         Error::Conflict { code, .. } => (*code, FailureClass::Rejected),
         Error::NotFound(_) => ("object_gone", FailureClass::Rejected),
         Error::Misconfigured(_) => ("misconfigured", FailureClass::Misconfigured),
-        Error::Invalid(_) | Error::IdempotencyMismatch | Error::Forbidden(_) => {
-            ("refused", FailureClass::Rejected)
-        }
+        Error::Invalid(_)
+        | Error::IdempotencyMismatch
+        | Error::SecretShownOnce { .. }
+        | Error::Forbidden(_) => ("refused", FailureClass::Rejected),
     };
     Outcome::Fail(Failed {
         class,

@@ -8,6 +8,7 @@
 mod authorities;
 mod bootstrap;
 mod effects;
+mod first_admin;
 mod issuing;
 mod jobs;
 mod keys;
@@ -16,5 +17,6 @@ mod renew;
 mod request;
 mod rig;
 mod rotation;
+mod shown;
 mod sweep;
 mod waiting;

@@ -5,6 +5,7 @@
     reason = "tests look at the tables themselves"
 )]
 
+mod api_keys;
 mod certificates;
 mod explain;
 mod grants;

@@ -1,57 +1,17 @@
 //! The smaller tables: what goes in comes out, named constraints refuse, strangers see nothing.
 
-use certmill_domain::ids::{ApiKeyId, IssuerId, ProfileId, TeamId};
+use certmill_domain::ids::{IssuerId, ProfileId, TeamId};
 use certmill_domain::renewal::RenewalRule;
 use certmill_store::audit::NewAudit;
 use certmill_store::ca_key::CaKey;
 use certmill_store::event::NewEvent;
 use certmill_store::sealed::SEALED;
-use certmill_store::{Error, api_key, audit, ca_key, clock, event, issuer, kek, profile};
+use certmill_store::{Error, audit, ca_key, clock, event, issuer, kek, profile};
 use certmill_testkit::TestDb;
 use time::Duration;
 use uuid::Uuid;
 
 use crate::rig::*;
-
-#[tokio::test]
-async fn an_api_key_is_found_by_its_prefix_until_it_ends() {
-    let db = TestDb::new().await;
-    let mut conn = db.app().acquire().await.unwrap();
-    assert!(!api_key::exist(&mut conn).await.unwrap());
-
-    let id: ApiKeyId = api_key::insert(&mut conn, TEAM, "ops", "operator", "prefix01", &[5; 32])
-        .await
-        .unwrap();
-
-    assert!(api_key::exist(&mut conn).await.unwrap());
-    let found = api_key::valid_by_prefix(&mut conn, "prefix01")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (found.id, found.team_id, found.role.as_str()),
-        (id, TEAM, "operator")
-    );
-    assert_eq!(found.secret_sha256, [5; 32]);
-    let twin = api_key::insert(&mut conn, TEAM, "other", "viewer", "prefix01", &[6; 32]).await;
-    assert!(twin.unwrap_err().is_conflict_on("api_key_prefix_unique"));
-    let role = api_key::insert(&mut conn, TEAM, "other", "king", "prefix02", &[6; 32]).await;
-    assert!(role.unwrap_err().is_conflict_on("api_key_role_known"));
-    for end in ["expires_at", "revoked_at"] {
-        let statement = format!(
-            "UPDATE api_key SET expires_at = NULL, revoked_at = NULL; \
-             UPDATE api_key SET {end} = clock_timestamp()"
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(db.app())
-            .await
-            .unwrap();
-        let found = api_key::valid_by_prefix(&mut conn, "prefix01")
-            .await
-            .unwrap();
-        assert!(found.is_none(), "{end}");
-    }
-}
 
 #[tokio::test]
 async fn a_ca_key_comes_back_whole_and_its_name_is_taken_once() {

@@ -6,10 +6,11 @@ use certmill_settings::Secret;
 
 use super::{Client, Error};
 use crate::{
-    Accepted, ActionRequest, Build, BulkAnswer, BulkCertificateRequest, CertificateFilter,
-    CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView, JobFilter, JobView,
-    Page, Paging, ProfileRequest, ProfileView, ReadyView, RenewRequest, RevocationView,
-    RevokeRequest, VersionList,
+    Accepted, ActionRequest, BootstrapRequest, Build, BulkAnswer, BulkCertificateRequest,
+    CertificateFilter, CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView,
+    JobFilter, JobView, KeyFilter, KeyRequest, KeyView, NewKeyView, Page, Paging, ProfileRequest,
+    ProfileView, ReadyView, RenewRequest, RevocationView, RevokeRequest, RotateRequest,
+    VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -93,6 +94,41 @@ impl Client {
     /// `POST /api/v1/profiles`
     pub async fn add_profile(&self, request: &ProfileRequest) -> Answer<ProfileView> {
         self.json(self.post(&["api", "v1", "profiles"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/keys`
+    pub async fn add_key(&self, request: &KeyRequest) -> Answer<NewKeyView> {
+        self.json(self.post(&["api", "v1", "keys"], request)?).await
+    }
+
+    /// `GET /api/v1/keys`
+    pub async fn keys(&self, filter: &KeyFilter) -> Answer<Page<KeyView>> {
+        self.json(self.get(&["api", "v1", "keys"], &filter.to_pairs())?)
+            .await
+    }
+
+    /// `GET /api/v1/keys/{id}`
+    pub async fn key(&self, id: &str) -> Answer<KeyView> {
+        self.json(self.get(&["api", "v1", "keys", id], &[])?).await
+    }
+
+    /// `POST /api/v1/keys/{id}/revoke`
+    pub async fn revoke_key(&self, id: &str) -> Answer<KeyView> {
+        let path = ["api", "v1", "keys", id, "revoke"];
+        self.json(self.post(&path, &ActionRequest::default())?)
+            .await
+    }
+
+    /// `POST /api/v1/keys/{id}/rotate`
+    pub async fn rotate_key(&self, id: &str, request: &RotateRequest) -> Answer<NewKeyView> {
+        self.json(self.post(&["api", "v1", "keys", id, "rotate"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/bootstrap`: no key is needed, only the token.
+    pub async fn bootstrap(&self, request: &BootstrapRequest) -> Answer<NewKeyView> {
+        self.json(self.post(&["api", "v1", "bootstrap"], request)?)
             .await
     }
 
