@@ -83,7 +83,7 @@ async fn a_second_seed_changes_nothing() {
         ("issuer", 1),
         ("profile", 2),
         ("kek", 2),
-        ("lane", 2),
+        ("lane", 3),
     ] {
         assert_eq!(count(&rig, table).await, rows, "{table}");
     }

@@ -9,6 +9,7 @@ mod authorities;
 mod bootstrap;
 mod effects;
 mod first_admin;
+mod import;
 mod issuing;
 mod jobs;
 mod keys;
