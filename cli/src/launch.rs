@@ -38,6 +38,12 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
             runtime.block_on(roles::operator::kek(verb, &global, &env))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Doctor(args) => {
+            refuse_server_flag(&global)?;
+            let runtime = runtime(&mut Builder::new_current_thread())?;
+            let exit = runtime.block_on(local::doctor(args, &global, &env))?;
+            Ok(ExitCode::from(exit.code()))
+        }
         verb => {
             let runtime = runtime(&mut Builder::new_current_thread())?;
             runtime.block_on(verbs::run(verb, &global, &env))?;

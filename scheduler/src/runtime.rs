@@ -64,7 +64,7 @@ pub async fn run(
 
 fn beat_options(options: &Options) -> BeatOptions {
     BeatOptions {
-        connect: (*options.pool.connect_options()).clone(),
+        pool: options.pool.clone(),
         every: options.beat,
         process: NewProcess {
             role: "scheduler".into(),

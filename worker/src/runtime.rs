@@ -165,7 +165,7 @@ async fn incarnation(
 
 fn beat_options(options: &Options) -> BeatOptions {
     BeatOptions {
-        connect: (*options.pool.connect_options()).clone(),
+        pool: options.pool.clone(),
         every: options.beat,
         process: NewProcess {
             role: "worker".into(),

@@ -80,6 +80,19 @@ async fn an_unfit_pair_and_a_used_port_are_refused_with_words() {
         .split(|c: char| !c.is_ascii_hexdigit())
         .filter(|word| word.len() == 64);
     assert_eq!(hashes.count(), 2, "{words}");
+    let fresh = tempfile::tempdir().unwrap();
+    SuppliedRoot::new().write(fresh.path());
+    let files = certmill_settings::TlsFiles {
+        cert_file: fresh.path().join("cert.pem"),
+        key_file: fresh.path().join("key.pem"),
+    };
+    let now = certmill_telemetry::clock::now_utc();
+    let end = certmill_api::check_supplied(&files, now).unwrap();
+    let late = certmill_api::check_supplied(&files, end + time::Duration::SECOND).unwrap_err();
+    assert!(
+        late.contains("ended at notAfter") && late.contains("cert.pem"),
+        "{late}"
+    );
     std::fs::remove_file(other.path().join("key.pem")).unwrap();
     let words = fails_to_serve(options(&api.context, other.path()))
         .await

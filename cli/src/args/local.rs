@@ -25,6 +25,17 @@ pub enum ConfigVerb {
     Docs,
 }
 
+/// What `doctor` takes.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Exit with 1 on warnings too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Whose settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
 /// Whose settings are meant.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SettingsArgs {

@@ -22,7 +22,7 @@ pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArg
 pub use global::{Format, Global};
 pub use jobs::{JobsListArgs, JobsVerb};
 pub use keys::{AddKeyArgs, BootstrapArgs, KeysVerb, ListKeysArgs, RotateKeyArgs};
-pub use local::{ConfigVerb, SettingsArgs};
+pub use local::{ConfigVerb, DoctorArgs, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
 pub use roles::{RoleArgs, RoleCommand};
@@ -66,7 +66,19 @@ pub enum Command {
     #[command(subcommand)]
     Keys(KeysVerb),
     /// One sentence of truth, and what runs.
-    Status,
+    Status {
+        /// Exit with 1 if the sentence says AT RISK.
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Says in sentences why something is as it is, and what moves it.
+    Explain {
+        /// A certificate by name or id, or a job by id.
+        #[arg(value_name = "NAME|ID")]
+        subject: String,
+    },
+    /// Examines settings, machine and database. Needs no server.
+    Doctor(DoctorArgs),
     /// Settings: check, show, document. Needs no server.
     #[command(subcommand)]
     Config(ConfigVerb),

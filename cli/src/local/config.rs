@@ -5,9 +5,8 @@
 use certmill_settings::{ClientEnv, Env, Inspection, Settings, ShownSetting, reference_page};
 use serde_json::{Map, Value, json};
 
-use super::machine;
+use super::{machine, refuse_toml};
 use crate::args::{ConfigVerb, Format, Global, SettingsArgs};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -130,19 +129,4 @@ fn quoted(value: &str) -> String {
     }
     // JSON's escapes are TOML's as well.
     Value::from(value).to_string()
-}
-
-fn refuse_toml(global: &Global) -> Result<(), Failure> {
-    if global.format() != Format::Toml {
-        return Ok(());
-    }
-    let why = "toml is a form of `config show` only";
-    let hint = "use table or json";
-    Err(Failure::new(
-        Exit::Usage,
-        "form",
-        "flag --output",
-        why,
-        hint,
-    ))
 }

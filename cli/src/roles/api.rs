@@ -27,6 +27,7 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let loaded = files.load()?;
     let pool = database::pool_with_schema(&settings).await?;
     let tasks = process::tasks()?;
+    process::keep_login(&settings, &tasks, &pool);
     let app_keys = keyrings::hold(&settings, &tasks, &pool, files, loaded).await?;
     let hinter = process::hinter(&settings, &tasks, &pool);
     let token = bootstrap_token::load(&settings, &pool).await?;

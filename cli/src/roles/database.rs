@@ -1,7 +1,7 @@
 //! Connecting, and bringing the schema to this build.
 
 use certmill_pg::{
-    ConnectOptions, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
+    ConnectOptions, Demand, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
 };
 use certmill_service::{bootstrap, keks};
 use certmill_settings::{DatabaseTls, Pooler, Role, Secret, Settings};
@@ -41,7 +41,24 @@ pub(super) async fn app_pool(
     app: &Secret,
 ) -> Result<Pool, Failure> {
     let options = options(settings, role).max_connections(settings.max_connections(role));
-    connect(app, options).await.map_err(refusal::database)
+    let pool = connect(app, options).await.map_err(refusal::database)?;
+    warn_of_too_many(&pool, role).await;
+    Ok(pool)
+}
+
+/// Says it loudly when all processes together may open more connections than the server gives.
+async fn warn_of_too_many(pool: &Pool, role: Role) {
+    let Ok(demand) = Demand::read(pool).await else {
+        // Whatever is wrong with the database is told by whoever needs it next.
+        return;
+    };
+    let name = format!("certmill-{} (this one)", role.as_str());
+    if let Some(excess) = demand.and(&name, pool).excess() {
+        tracing::warn!(
+            event = "too_many_connections",
+            "{excess}; lower database.max_connections or raise max_connections of Postgres"
+        );
+    }
 }
 
 /// A small pool of the owner's, for migrations and seeding.
@@ -53,14 +70,19 @@ pub(super) async fn owner_pool(settings: &Settings, owner: &Secret) -> Result<Po
 
 fn options(settings: &Settings, role: Role) -> ConnectOptions {
     let mut options = ConnectOptions::new(role.as_str());
-    options.tls = match settings.database.tls {
-        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
-        DatabaseTls::Require => TlsRule::Require,
-        DatabaseTls::Disable => TlsRule::Off,
-    };
+    options.tls = tls_rule(settings);
     // Migrations need a session of their own, so the owner's address is a direct one.
     options.pooler = role != Role::Migrate && settings.database.pooler == Pooler::Transaction;
     options
+}
+
+/// What protection a connection to the database needs.
+pub(super) fn tls_rule(settings: &Settings) -> TlsRule {
+    match settings.database.tls {
+        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
+        DatabaseTls::Require => TlsRule::Require,
+        DatabaseTls::Disable => TlsRule::Off,
+    }
 }
 
 /// Migrates and seeds. Key files are made where `make_key_files` says so and nothing is sealed

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use certmill_crypto::seal::LiveKeyring;
-use certmill_pg::Pool;
+use certmill_pg::{LoginKeeper, Pool, UrlSource};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Hinter, Wake};
 use certmill_service::{Context, Policy};
-use certmill_settings::{Pooler, Role, Settings, Wake as WakeBy};
+use certmill_settings::{Pooler, Role, Settings, Wake as WakeBy, read_secret_file};
 use certmill_tasks::{Shutdown, Tasks};
 use std::sync::Arc;
 
-use super::refusal;
+use super::{database::tls_rule, refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -38,9 +38,28 @@ pub(super) fn tasks() -> Result<Tasks, Failure> {
 /// Hints go out, unless the settings say that polling is enough.
 pub(super) fn hinter(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Hinter {
     match wake_by(settings) {
-        WakeBy::Notify => Hinter::start(tasks, (*pool.connect_options()).clone()),
+        WakeBy::Notify => Hinter::start(tasks, pool.clone()),
         WakeBy::Poll => Hinter::none(),
     }
+}
+
+/// Watches over the login: a refused password is tried again every 5 s only, and read anew where it
+/// comes from a file. The embedded database has no such setting and needs no watch.
+pub(super) fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+    let Some(url) = settings.database.url.clone() else {
+        return;
+    };
+    let file = settings.database.url_file.clone();
+    let source: UrlSource = Arc::new(move || match &file {
+        Some(file) => read_secret_file("`database_url_file`", file)
+            .map_err(|problem| certmill_pg::Error::Url(problem.to_string())),
+        None => Ok(url.clone()),
+    });
+    let keeper = LoginKeeper::new(pool.clone(), source, tls_rule(settings));
+    let shutdown = tasks.shutdown_token();
+    tasks.spawn("login-keeper", async move {
+        shutdown.cut_short(keeper.keep()).await;
+    });
 }
 
 /// A pooler in transaction mode delivers no notification, so that nobody could listen there.
@@ -54,7 +73,7 @@ fn wake_by(settings: &Settings) -> WakeBy {
 /// Hints come in, unless the settings say that polling is enough.
 pub(super) fn wake(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Wake {
     match wake_by(settings) {
-        WakeBy::Notify => Wake::listen(tasks, (*pool.connect_options()).clone()),
+        WakeBy::Notify => Wake::listen(tasks, pool.clone()),
         WakeBy::Poll => Wake::polling_only(),
     }
 }
@@ -81,7 +100,7 @@ pub(super) fn context(
 /// How a process that claims nothing stays in the list of processes.
 pub(super) fn beat_options(settings: &Settings, pool: &Pool, role: Role) -> BeatOptions {
     BeatOptions {
-        connect: (*pool.connect_options()).clone(),
+        pool: pool.clone(),
         every: settings.process.beat,
         process: NewProcess {
             role: role.as_str().into(),

@@ -3,6 +3,7 @@
 //! Invariant: a verb talks to the API only, never to the database.
 
 mod certs;
+mod explain;
 mod issuers;
 mod jobs;
 mod keys;
@@ -31,7 +32,12 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Keys(verb) => keys::run(verb, &session).await,
-        Command::Status => status::run(&session).await,
-        Command::Ca(_) | Command::Config(_) | Command::Kek(_) | Command::Role(_) => Ok(()),
+        Command::Status { exit_code } => status::run(exit_code, &session).await,
+        Command::Explain { subject } => explain::run(&subject, &session).await,
+        Command::Ca(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
+        | Command::Kek(_)
+        | Command::Role(_) => Ok(()),
     }
 }

@@ -1,16 +1,25 @@
 //! `certmill status`: one sentence of truth, then what runs.
 //!
-//! Invariant: the sentence says OK only if nothing that was looked at is at risk.
+//! Invariant: the sentence says OK only if nothing that was looked at is at risk. What is late is
+//! told by this machine's clock, which decides nothing.
 
 use std::collections::BTreeMap;
 
 use certmill_domain::job::JobState;
-use certmill_wire::{CertificateFilter, ClusterView, JobFilter, MAX_LIMIT, Paging};
+use certmill_telemetry::clock::now_utc;
+use certmill_wire::{
+    CertificateFilter, CertificateView, ClusterView, JobFilter, MAX_LIMIT, Paging,
+};
 use serde::Serialize;
+use time::OffsetDateTime;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::instant;
 use crate::session::Session;
+
+/// Pages of certificates that are looked at: 10,000 of them.
+const PAGES: usize = 20;
 
 const UNFINISHED: [JobState; 4] = [
     JobState::Running,
@@ -27,17 +36,46 @@ struct Status {
     /// Unfinished jobs by state, among the newest 500.
     jobs: BTreeMap<String, usize>,
     jobs_has_more: bool,
+    /// Unfinished jobs by queue, among the same.
+    queues: BTreeMap<String, usize>,
+    /// The certificate that ends first, of those that live.
+    tightest: Option<Margin>,
+    /// How many certificates have ended, and how many are past half of the time for renewal.
+    expired: usize,
+    late: usize,
+    /// How many certificates were looked at, and whether there are more.
+    certificates: usize,
+    certificates_has_more: bool,
     /// Names of certificates whose last order failed, 500 at most.
     failed_certificates: Vec<String>,
     cluster: ClusterView,
 }
 
-/// Prints how the system stands.
-pub async fn run(session: &Session) -> Result<(), Failure> {
+/// How much of its life a certificate has left.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Margin {
+    name: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    left_s: i64,
+}
+
+/// Prints how the system stands; `--exit-code` makes a risk a failure.
+pub async fn run(exit_code: bool, session: &Session) -> Result<(), Failure> {
     let status = read(session).await?;
+    print(&status, session)?;
+    if exit_code && !status.ok {
+        let hint = "`certmill explain NAME` says more of one of them";
+        let why = status.sentence.trim_start_matches("AT RISK: ");
+        return Err(Failure::new(Exit::Failed, "AT RISK", "status", why, hint));
+    }
+    Ok(())
+}
+
+fn print(status: &Status, session: &Session) -> Result<(), Failure> {
     let output = &session.output;
     if output.is_json() {
-        return output.json(&status);
+        return output.json(status);
     }
     output.text(&format!("{}\n\n", crate::output::plain(&status.sentence)))?;
     let leader = status.cluster.leader.as_ref();
@@ -51,7 +89,16 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
             ),
         ),
         ("leader", leader.unwrap_or_else(|| "none".into())),
-        ("jobs", jobs_in_words(&status)),
+        ("jobs", jobs_in_words(status)),
+        ("queues", counted(&status.queues)),
+        (
+            "ends first",
+            status
+                .tightest
+                .as_ref()
+                .map(margin_in_words)
+                .unwrap_or_default(),
+        ),
     ])?;
     output.text("\n")?;
     let rows = status.cluster.processes.iter().map(|process| {
@@ -94,11 +141,13 @@ async fn read(session: &Session) -> Result<Status, Failure> {
         paging: paging(),
         ..CertificateFilter::default()
     };
-    let (cluster, jobs, failed) = tokio::join!(
+    let (cluster, jobs, failed, margins) = tokio::join!(
         client.cluster(),
         client.jobs(&unfinished),
-        client.certificates(&failed)
+        client.certificates(&failed),
+        margins(session)
     );
+    let margins = margins?;
     let cluster = cluster.map_err(|error| Failure::of_call("cluster", &error))?;
     let jobs = jobs.map_err(|error| Failure::of_call("jobs", &error))?;
     let failed = failed.map_err(|error| Failure::of_call("certificates", &error))?;
@@ -107,19 +156,100 @@ async fn read(session: &Session) -> Result<Status, Failure> {
         .into_iter()
         .map(|certificate| certificate.name)
         .collect();
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut queues) = (BTreeMap::new(), BTreeMap::new());
     for job in jobs.data {
         *counts.entry(job.state).or_insert(0) += 1;
+        *queues.entry(job.queue).or_insert(0) += 1;
     }
-    let risks = risks(&cluster, &names, failed.has_more);
+    let risks = risks(&cluster, &names, failed.has_more, &margins);
     Ok(Status {
         ok: risks.is_empty(),
-        sentence: sentence(&cluster, &risks),
+        sentence: sentence(&cluster, &risks, &margins),
         jobs: counts,
         jobs_has_more: jobs.has_more,
+        queues,
+        tightest: margins.tightest,
+        expired: margins.expired,
+        late: margins.late,
+        certificates: margins.seen,
+        certificates_has_more: margins.has_more,
         failed_certificates: names,
         cluster,
     })
+}
+
+/// What the lives of all certificates come to.
+#[derive(Debug, Default)]
+struct Margins {
+    tightest: Option<Margin>,
+    expired: usize,
+    late: usize,
+    seen: usize,
+    has_more: bool,
+}
+
+impl Margins {
+    fn add(&mut self, certificate: &CertificateView, now: OffsetDateTime) {
+        self.seen += 1;
+        let Some(version) = &certificate.version else {
+            return;
+        };
+        let left = version.not_after - now;
+        if !left.is_positive() {
+            self.expired += 1;
+            return;
+        }
+        if let Some(due) = certificate.renew_at
+            && now > due + (version.not_after - due) / 2
+        {
+            self.late += 1;
+        }
+        let left_s = left.whole_seconds();
+        if self.tightest.as_ref().is_none_or(|one| left_s < one.left_s) {
+            self.tightest = Some(Margin {
+                name: certificate.name.clone(),
+                not_after: version.not_after,
+                left_s,
+            });
+        }
+    }
+}
+
+async fn margins(session: &Session) -> Result<Margins, Failure> {
+    let (mut margins, now) = (Margins::default(), now_utc());
+    let mut filter = CertificateFilter::default();
+    filter.paging.limit = Some(MAX_LIMIT);
+    for _ in 0..PAGES {
+        let page = session.client.certificates(&filter).await;
+        let page = page.map_err(|error| Failure::of_call("certificates", &error))?;
+        for certificate in &page.data {
+            margins.add(certificate, now);
+        }
+        margins.has_more = page.has_more;
+        filter.paging.cursor = page.next_cursor;
+        if filter.paging.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(margins)
+}
+
+fn margin_in_words(margin: &Margin) -> String {
+    let left = match margin.left_s {
+        s if s >= 2 * 86_400 => format!("{} days", s / 86_400),
+        s if s >= 2 * 3_600 => format!("{} hours", s / 3_600),
+        s if s >= 120 => format!("{} minutes", s / 60),
+        s => format!("{s} seconds"),
+    };
+    format!("{}, in {left} ({})", margin.name, instant(margin.not_after))
+}
+
+fn counted(counts: &BTreeMap<String, usize>) -> String {
+    let each: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    each.join(", ")
 }
 
 fn alive(cluster: &ClusterView, roles: &[&str]) -> usize {
@@ -130,8 +260,24 @@ fn alive(cluster: &ClusterView, roles: &[&str]) -> usize {
         .count()
 }
 
-fn risks(cluster: &ClusterView, failed: &[String], more_failed: bool) -> Vec<String> {
+fn risks(
+    cluster: &ClusterView,
+    failed: &[String],
+    more_failed: bool,
+    margins: &Margins,
+) -> Vec<String> {
     let mut risks = Vec::new();
+    if margins.expired > 0 {
+        risks.push(format!("{} certificate(s) have ended", margins.expired));
+    }
+    if margins.late > 0 {
+        let tightest = margins.tightest.as_ref().map(margin_in_words);
+        risks.push(format!(
+            "{} certificate(s) are late for renewal; the first to end is {}",
+            margins.late,
+            tightest.unwrap_or_default()
+        ));
+    }
     if alive(cluster, &["up", "worker"]) == 0 {
         risks.push("no worker is alive, so nothing is issued".to_owned());
     }
@@ -156,10 +302,19 @@ fn risks(cluster: &ClusterView, failed: &[String], more_failed: bool) -> Vec<Str
     risks
 }
 
-fn sentence(cluster: &ClusterView, risks: &[String]) -> String {
+fn sentence(cluster: &ClusterView, risks: &[String], margins: &Margins) -> String {
     if risks.is_empty() {
         let processes = alive(cluster, &["up", "api", "worker", "scheduler"]);
-        return format!("OK: no certificate has failed; processes alive: {processes}");
+        let least = if margins.has_more { "at least " } else { "" };
+        let first = match &margins.tightest {
+            Some(margin) => format!(", the first to end is {}", margin_in_words(margin)),
+            None => String::new(),
+        };
+        return format!(
+            "OK: none of {least}{} certificates is failed or late{first}; processes alive: \
+             {processes}",
+            margins.seen
+        );
     }
     format!("AT RISK: {}", risks.join("; "))
 }
@@ -168,17 +323,12 @@ fn jobs_in_words(status: &Status) -> String {
     if status.jobs.is_empty() {
         return "none unfinished".to_owned();
     }
-    let counts: Vec<String> = status
-        .jobs
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
     let more = if status.jobs_has_more {
         ", and more"
     } else {
         ""
     };
-    format!("{}{more}", counts.join(", "))
+    format!("{}{more}", counted(&status.jobs))
 }
 
 #[cfg(test)]
@@ -207,15 +357,63 @@ mod tests {
     #[test]
     fn the_sentence_says_ok_only_if_nothing_is_at_risk() {
         let well = cluster(&[("up", "alive")], true);
-        assert!(sentence(&well, &risks(&well, &[], false)).starts_with("OK"));
+        let none = Margins::default();
+        assert!(sentence(&well, &risks(&well, &[], false, &none), &none).starts_with("OK"));
         let bad = cluster(&[("worker", "dead"), ("scheduler", "silent")], false);
-        let found = risks(&bad, &["a.example".into()], true);
-        let text = sentence(&bad, &found);
+        let found = risks(&bad, &["a.example".into()], true, &none);
+        let text = sentence(&bad, &found, &none);
         assert_eq!(found.len(), 4, "{text}");
         assert!(text.starts_with("AT RISK: no worker is alive"), "{text}");
         assert!(
             text.contains("at least 1 certificate(s) failed, such as a.example"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_has_ended_or_is_late_is_at_risk() {
+        let well = cluster(&[("up", "alive")], true);
+        let now = time::macros::datetime!(2026-03-01 12:00 UTC);
+        let of = |renew_in: i64, end_in: i64| -> CertificateView {
+            let at = |hours: i64| {
+                (now + time::Duration::hours(hours))
+                    .format(&time::format_description::well_known::Rfc3339)
+                    .unwrap()
+            };
+            serde_json::from_value(
+                json!({ "id": "cert_1", "name": format!("c{end_in}.example"),
+                "sans": [], "profile": "p", "issuer": "i", "status": "issued", "generation": 1,
+                "version": { "id": "ver_1", "generation": 1, "serial": "0a",
+                    "not_before": at(-100), "not_after": at(end_in),
+                    "fingerprint_sha256": "ff", "issued_at": at(-100) },
+                "renew_at": at(renew_in), "waiting_on": null, "job": null,
+                "created_at": at(-100) }),
+            )
+            .unwrap()
+        };
+        let seen = |certificates: &[CertificateView]| {
+            let mut margins = Margins::default();
+            for certificate in certificates {
+                margins.add(certificate, now);
+            }
+            let risks = risks(&well, &[], false, &margins);
+            sentence(&well, &risks, &margins)
+        };
+        let fine = seen(&[of(10, 30), of(-1, 5)]);
+        assert!(fine.starts_with("OK: none of 2 certificates"), "{fine}");
+        assert!(
+            fine.contains("the first to end is c5.example, in 5 hours"),
+            "{fine}"
+        );
+        let late = seen(&[of(-10, 5), of(10, 30)]);
+        assert!(
+            late.starts_with("AT RISK: 1 certificate(s) are late"),
+            "{late}"
+        );
+        let ended = seen(&[of(-10, -1)]);
+        assert!(
+            ended.starts_with("AT RISK: 1 certificate(s) have ended"),
+            "{ended}"
         );
     }
 }

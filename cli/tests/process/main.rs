@@ -18,6 +18,7 @@ mod history;
 mod invariants;
 mod needle;
 mod progress;
+mod refusals;
 mod rotation;
 mod seed;
 mod workload;

@@ -55,6 +55,8 @@ pub(crate) fn parse(url: &SecretString, rule: TlsRule) -> Result<PgConnectOption
             "host, port or a parameter cannot be read; {ENCODE_HINT}"
         ))
     })?;
+    // Servers that we know print floats in full by themselves, and PgBouncer refuses the parameter.
+    let options = options.extra_float_digits(None);
     protect(options, rule, has_sslmode(text))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: no variant holds a connection string, and none shows a password.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::login::{self, Refusal};
@@ -121,6 +122,9 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(db) => {
                 let code = db.code().unwrap_or_default().into_owned();
                 if let Some(refusal) = Refusal::of(&code, db.message()) {
+                    if code == "28P01" {
+                        login::notice_refusal();
+                    }
                     return Self::Login(refusal);
                 }
                 if unavailable_sqlstate(&code) {
@@ -138,7 +142,10 @@ impl From<sqlx::Error> for Error {
                 }
             }
             sqlx::Error::RowNotFound => Self::NoRow,
-            sqlx::Error::Io(e) => Self::Unavailable(e.to_string()),
+            sqlx::Error::Io(e) => match login::closed() {
+                Some(refusal) if e.kind() == ErrorKind::NotFound => Self::Login(refusal),
+                _ => Self::Unavailable(e.to_string()),
+            },
             sqlx::Error::Tls(e) => Self::Tls(format!("TLS to the server failed: {e}")),
             sqlx::Error::PoolTimedOut => Self::Unavailable(
                 "no connection became free in time; the server is down or the pool is too small"

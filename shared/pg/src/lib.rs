@@ -4,16 +4,23 @@
 //! role's name and time limits, and no error of this crate shows a password.
 
 mod address;
+mod demand;
 pub mod embedded;
 mod error;
+mod keeper;
 mod login;
 mod migrator;
 mod pool;
+mod pooling;
 mod server;
+pub mod vitals;
 
 pub use address::{TlsRule, user_of};
+pub use demand::{Demand, announcing};
 pub use error::{Error, Result};
+pub use keeper::{LoginKeeper, UrlSource};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
 pub use pool::{ConnectOptions, Connection, Pool, PoolConnection, Tx, connect, connect_one};
-pub use server::MINIMUM_MAJOR;
+pub use pooling::{Pooling, pooling};
+pub use server::{MINIMUM_MAJOR, TESTED_MAJOR};

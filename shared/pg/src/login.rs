@@ -4,6 +4,15 @@
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Somebody of this process was told that the password is wrong.
+static NOTICED: Notify = Notify::const_new();
+
+/// Why the door is closed, while it is: see [`crate::LoginKeeper`].
+static CLOSED: Mutex<Option<Refusal>> = Mutex::new(None);
 
 /// The server answered and would not let us in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +55,11 @@ impl Refusal {
                 "create it (CREATE DATABASE), or correct the name at the end of database_url"
                     .to_owned(),
             ),
+            "08P01" if message.contains("startup parameter") => (
+                "a pooler stands between here and Postgres and takes no start-up options"
+                    .to_owned(),
+                "set database.pooler = \"transaction\", or name Postgres itself".to_owned(),
+            ),
             _ => return None,
         };
         Some(Self {
@@ -54,6 +68,34 @@ impl Refusal {
             advice,
         })
     }
+}
+
+/// Waits until a password was refused; one that was refused before counts.
+pub(crate) async fn refused_somewhere() {
+    NOTICED.notified().await;
+}
+
+/// Tells whoever waits for it that a password was refused.
+pub(crate) fn notice_refusal() {
+    NOTICED.notify_one();
+}
+
+/// From now on a socket that is not there means this refusal.
+pub(crate) fn door_closes(refusal: Refusal) {
+    *CLOSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+}
+
+/// The login is tried in earnest again.
+pub(crate) fn door_opens() {
+    *CLOSED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Why the door is closed, if it is.
+pub(crate) fn closed() -> Option<Refusal> {
+    CLOSED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 /// Codes of a server that is there and cannot take us now.

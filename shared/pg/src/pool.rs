@@ -50,7 +50,7 @@ pub struct ConnectOptions {
     /// What protection a connection to another machine needs.
     pub tls: TlsRule,
     /// True behind a transaction-mode pooler: no start-up options (the pooler refuses them; set
-    /// the limits with `ALTER ROLE`) and no cached prepared statements.
+    /// the limits with `ALTER ROLE`). It must carry prepared statements, since each statement is one.
     pub pooler: bool,
 }
 
@@ -81,7 +81,7 @@ impl ConnectOptions {
     fn apply(&self, options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
         let options = options.application_name(&format!("certmill-{}", self.role));
         if self.pooler {
-            return options.statement_cache_capacity(0);
+            return options;
         }
         let mut limits = vec![
             ("statement_timeout", self.statement_timeout),
@@ -137,7 +137,8 @@ async fn prepare(
     ))
 }
 
-async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection> {
+/// Opens one connection, in the words of [`login`] where that fails.
+pub(crate) async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection> {
     match tokio::time::timeout(patience, options.connect()).await {
         Ok(Err(sqlx::Error::Io(why))) => Err(Error::Unavailable(login::unreachable(
             &place(options),

@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// Oldest major version of Postgres that the SQL of certmill is written for.
 pub const MINIMUM_MAJOR: u32 = 15;
 
+/// Newest major version that certmill is tested on.
+pub const TESTED_MAJOR: u32 = 18;
+
 /// Facts of the server at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Server {
@@ -25,6 +28,8 @@ pub(crate) async fn inspect(conn: &mut PgConnection) -> Result<Server> {
         "SELECT current_setting('server_version_num')::int, \
                 pg_is_in_recovery() OR current_setting('transaction_read_only')::bool",
     )
+    // Behind a pooler the name of a prepared statement may be somebody else's.
+    .persistent(false)
     .fetch_one(conn)
     .await?;
     let major = u32::try_from(number / 10_000).unwrap_or_default();

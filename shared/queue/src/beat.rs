@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+use certmill_pg::{Pool, announcing};
 use certmill_tasks::{Backoff, Tasks};
 use rand::RngExt;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
@@ -22,8 +22,8 @@ const RESIGN_WITHIN: Duration = Duration::from_secs(5);
 /// How to beat.
 #[derive(Debug, Clone)]
 pub struct BeatOptions {
-    /// Where to; a connection of its own, not the pool's.
-    pub connect: PgConnectOptions,
+    /// Where to, as the pool goes there at the time; the connection itself is none of the pool's.
+    pub pool: Pool,
     /// How often: well under a third of the lease; 8 s for a lease of 30 s.
     pub every: Duration,
     /// Who registers.
@@ -118,7 +118,7 @@ async fn begin(
 ) {
     let sent = Instant::now();
     let outcome = async {
-        let mut conn = options.connect.connect().await?;
+        let mut conn = announcing(&options.pool).connect().await?;
         let id = process::register(&mut conn, &options.process).await?;
         Ok::<_, Error>((conn, id))
     };
@@ -208,7 +208,7 @@ impl Pulse {
         let answer = tokio::time::timeout(left, async {
             let conn = match &mut self.conn {
                 Some(conn) => conn,
-                empty => empty.insert(self.options.connect.connect().await?),
+                empty => empty.insert(announcing(&self.options.pool).connect().await?),
             };
             process::beat(conn, self.process_id).await
         });
@@ -228,7 +228,7 @@ impl Pulse {
         let work = async {
             let conn = match &mut self.conn {
                 Some(conn) => conn,
-                empty => empty.insert(self.options.connect.connect().await?),
+                empty => empty.insert(announcing(&self.options.pool).connect().await?),
             };
             process::resign(conn, self.process_id).await
         };

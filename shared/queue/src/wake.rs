@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use certmill_pg::Pool;
 use certmill_tasks::{Backoff, Shutdown, Tasks};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
@@ -43,11 +44,11 @@ pub struct Hinter {
 impl Hinter {
     /// Starts the sender, with a connection of its own.
     #[must_use]
-    pub fn start(tasks: &Tasks, connect: PgConnectOptions) -> Self {
+    pub fn start(tasks: &Tasks, pool: Pool) -> Self {
         let outbox = Arc::new(Outbox::default());
         let (shutdown, inbox) = (tasks.shutdown_token(), outbox.clone());
         tasks.spawn("hinter", async move {
-            shutdown.cut_short(send_hints(inbox, connect)).await;
+            shutdown.cut_short(send_hints(inbox, pool)).await;
         });
         Self {
             outbox: Some(outbox),
@@ -73,7 +74,7 @@ impl Hinter {
     }
 }
 
-async fn send_hints(outbox: Arc<Outbox>, connect: PgConnectOptions) {
+async fn send_hints(outbox: Arc<Outbox>, pool: Pool) {
     let mut conn: Option<PgConnection> = None;
     let mut last = Instant::now();
     loop {
@@ -83,7 +84,7 @@ async fn send_hints(outbox: Arc<Outbox>, connect: PgConnectOptions) {
             std::mem::take(&mut *dirty).into_iter().collect()
         };
         if !queues.is_empty()
-            && let Err(error) = send(&mut conn, &connect, &queues).await
+            && let Err(error) = send(&mut conn, &pool, &queues).await
         {
             debug!(%error, "hint not sent; polling finds the work");
             conn = None;
@@ -100,14 +101,10 @@ async fn send_hints(outbox: Arc<Outbox>, connect: PgConnectOptions) {
     }
 }
 
-async fn send(
-    conn: &mut Option<PgConnection>,
-    connect: &PgConnectOptions,
-    queues: &[String],
-) -> sqlx::Result<()> {
+async fn send(conn: &mut Option<PgConnection>, pool: &Pool, queues: &[String]) -> sqlx::Result<()> {
     let conn = match conn {
         Some(conn) => conn,
-        empty => empty.insert(connect.connect().await?),
+        empty => empty.insert(pool.connect_options().connect().await?),
     };
     sqlx::query("SELECT pg_notify($1, q) FROM unnest($2::text[]) q")
         .bind(CHANNEL)
@@ -129,11 +126,11 @@ impl Wake {
     /// Listens for hints of other processes, on a connection of its own (LISTEN cannot pass a
     /// transaction-mode pooler); reconnects, and wakes once after each reconnect.
     #[must_use]
-    pub fn listen(tasks: &Tasks, connect: PgConnectOptions) -> Self {
+    pub fn listen(tasks: &Tasks, pool: Pool) -> Self {
         let wake = Self::polling_only();
         let (shutdown, heard) = (tasks.shutdown_token(), wake.clone());
         tasks.spawn("wake", async move {
-            listen_for_ever(&heard, connect, &shutdown).await;
+            listen_for_ever(&heard, pool, &shutdown).await;
         });
         wake
     }
@@ -168,11 +165,11 @@ impl Wake {
     }
 }
 
-async fn listen_for_ever(wake: &Wake, connect: PgConnectOptions, shutdown: &Shutdown) {
+async fn listen_for_ever(wake: &Wake, pool: Pool, shutdown: &Shutdown) {
     let mut failures = 0;
     while !shutdown.is_requested() {
         let heard = shutdown
-            .cut_short(listen_once(wake, &connect, &mut failures))
+            .cut_short(listen_once(wake, &pool, &mut failures))
             .await;
         wake.connected.store(false, Ordering::Relaxed);
         // Whatever was hinted meanwhile is lost: look once.
@@ -186,14 +183,10 @@ async fn listen_for_ever(wake: &Wake, connect: PgConnectOptions, shutdown: &Shut
     }
 }
 
-async fn listen_once(
-    wake: &Wake,
-    connect: &PgConnectOptions,
-    failures: &mut u32,
-) -> sqlx::Result<()> {
+async fn listen_once(wake: &Wake, pool: &Pool, failures: &mut u32) -> sqlx::Result<()> {
     let own = PgPoolOptions::new()
         .max_connections(1)
-        .connect_lazy_with(connect.clone());
+        .connect_lazy_with((*pool.connect_options()).clone());
     let mut listener = PgListener::connect_with(&own).await?;
     listener.listen(CHANNEL).await?;
     *failures = 0;

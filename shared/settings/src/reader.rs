@@ -137,6 +137,15 @@ impl Reader {
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
+    /// The file that a secret came from, if it came from one.
+    pub(crate) fn secret_file(&self, key: &str) -> Option<PathBuf> {
+        let entry = self.layers.entry(key)?;
+        match &entry.raw {
+            Raw::Text(path) if entry.key != key => Some(PathBuf::from(path)),
+            _ => None,
+        }
+    }
+
     /// Adds a problem that shows the value, unless it is a secret.
     fn wrong<T>(&mut self, key: &str, why: &str) -> Option<T> {
         let secret = key::find(key).is_none_or(|key| key.kind == Kind::Secret);

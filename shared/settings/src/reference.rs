@@ -33,9 +33,10 @@ hints, listening). The sum over all processes must stay below `max_connections` 
 that reserves for superusers: a role warns at its start when it does not, and `certmill doctor` shows
 the sum. The database that `up` brings along is sized for its pool.
 
-Behind a pooler in transaction mode set `database.pooler = \"transaction\"`: nothing is then sent that
-such a pooler refuses or loses. Idle workers poll, and the time limits of statements must be set with
-`ALTER ROLE .. SET`. Migrations need a direct address in `migrate_url`.
+Behind a pooler in transaction mode set `database.pooler = \"transaction\"`: start-up options are then not
+sent, idle workers poll, and the time limits of statements must be set with `ALTER ROLE .. SET`. The
+pooler must carry prepared statements (PgBouncer 1.21 or newer, `max_prepared_statements` above 0).
+Migrations need a direct address in `migrate_url`.
 
 ## What the values must agree on
 

@@ -76,6 +76,8 @@ pub struct Settings {
 pub struct Database {
     /// The login of the running roles; `None` means the embedded database (only in `up`).
     pub url: Option<Secret>,
+    /// The file that `url` was read from, if it was: a rotated secret is read from there again.
+    pub url_file: Option<PathBuf>,
     /// The login of the owner, for migrations; the same as `url` unless given.
     pub migrate_url: Option<Secret>,
     /// The pool size, if given; [`Settings::max_connections`] resolves it.
@@ -333,6 +335,7 @@ fn read_database(reader: &mut Reader, env: &Env) -> Database {
     Database {
         tls: validate::resolve_tls(given, [&url, &migrate_url], reader),
         url,
+        url_file: reader.secret_file("database_url"),
         migrate_url,
         max_connections: reader.given_whole("database.max_connections").map(narrow),
         pooler: match reader.word("database.pooler") {

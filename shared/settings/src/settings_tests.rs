@@ -241,6 +241,7 @@ fn secrets_come_from_files_and_stay_masked() {
     let url = settings.database.url.as_ref().unwrap();
     assert_eq!(url.expose_secret(), "postgres://u:canary@localhost/c");
     assert!(settings.database.migrate_url.is_some());
+    assert_eq!(settings.database.url_file.as_deref(), Some(file.as_path()));
     assert!(!format!("{settings:?}").contains("canary"));
     let both = Env::with_vars([REMOTE, ("CERTMILL_DATABASE_URL_FILE", path)]);
     let text = Settings::load(Role::Api, &Overrides::default(), &both)

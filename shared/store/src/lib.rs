@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod audit;
 pub mod bootstrap_door;
 pub mod ca_key;
+pub mod ca_life;
 pub mod certificate;
 pub mod clock;
 pub mod crl;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use super::plan::Suite;
 
 /// Executable, package that brings it, what it is for, and the suites that use it.
-const TOOLS: [(&str, &str, &str, &[Suite]); 4] = [
+const TOOLS: [(&str, &str, &str, &[Suite]); 5] = [
     (
         "cc",
         "build-essential",
@@ -33,6 +33,12 @@ const TOOLS: [(&str, &str, &str, &[Suite]); 4] = [
         "openssl",
         "checking chains with somebody else's eyes",
         &[Suite::Process],
+    ),
+    (
+        "pgbouncer",
+        "pgbouncer",
+        "seeing a pooler for what it is",
+        &[Suite::Sql],
     ),
 ];
 

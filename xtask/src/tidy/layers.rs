@@ -30,7 +30,7 @@ const CONNECTORS: [&str; 3] = ["issuers", "targets", "notifiers"];
 /// Open to every crate but domain.
 const OPEN: [&str; 3] = ["telemetry", "tasks", "settings"];
 
-const ROWS: [(&str, May); 25] = [
+const ROWS: [(&str, May); 26] = [
     ("domain", May::Only(&[])),
     ("crypto", May::Only(&["domain"])),
     ("wire", May::Only(&["domain"])),
@@ -44,6 +44,10 @@ const ROWS: [(&str, May); 25] = [
     (
         "service",
         May::Only(&["store", "queue", "coordination", "pg", "domain", "crypto"]),
+    ),
+    (
+        "doctor",
+        May::Only(&["store", "queue", "pg", "domain", "crypto"]),
     ),
     ("testkit", May::Anything),
     ("properties", May::Only(&["crypto", "domain"])),

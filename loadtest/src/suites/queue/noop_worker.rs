@@ -58,7 +58,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
         deadline: Duration::from_secs(600),
         grace: Duration::from_secs(10),
         poll: Duration::from_secs(1),
-        wake: Wake::listen(&tasks, (*pool.connect_options()).clone()),
+        wake: Wake::listen(&tasks, pool.clone()),
         hinter: Hinter::none(),
         ca_keys: None,
         failpoints: Failpoints {

@@ -9,6 +9,7 @@ mod binaries;
 mod bundle;
 mod command;
 mod datafolder;
+mod look;
 mod pidfile;
 mod postmaster;
 mod roles;
@@ -33,7 +34,8 @@ use secrets::Passwords;
 use socket::Endpoint;
 
 pub use bundle::BUNDLE_VERSION;
-pub use running::running_owner_url;
+pub use look::{Look, look};
+pub use running::{running_app_url, running_owner_url};
 
 /// Name of the database that the embedded set-up creates.
 pub const DATABASE: &str = "certmill";

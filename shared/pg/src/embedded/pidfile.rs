@@ -75,7 +75,7 @@ fn is_server_of(pid: u32, pgdata: &Path) -> bool {
 }
 
 /// Second and third field of `/proc/<pid>/stat`; the name may hold spaces and brackets.
-fn name_and_state(stat: &str) -> Option<(&str, char)> {
+pub(super) fn name_and_state(stat: &str) -> Option<(&str, char)> {
     let open = stat.find('(')?;
     let close = stat.rfind(')')?;
     let state = stat.get(close + 1..)?.trim_start().chars().next()?;

@@ -15,6 +15,18 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::File`] or [`Error::Embedded`] if its files cannot be read.
 pub fn running_owner_url(data_dir: &Path) -> Result<Option<SecretString>> {
+    running_url(data_dir, Login::Owner)
+}
+
+/// The application's, as [`running_owner_url`].
+///
+/// # Errors
+/// As there.
+pub fn running_app_url(data_dir: &Path) -> Result<Option<SecretString>> {
+    running_url(data_dir, Login::App)
+}
+
+fn running_url(data_dir: &Path, login: Login) -> Result<Option<SecretString>> {
     let Ok(root) = data_dir.canonicalize() else {
         return Ok(None);
     };
@@ -33,7 +45,6 @@ pub fn running_owner_url(data_dir: &Path) -> Result<Option<SecretString>> {
         ))
     })?;
     let passwords = Passwords::open(&root)?;
-    let login = Login::Owner;
     Ok(Some(endpoint.url(
         login.user(),
         passwords.of(login),
@@ -41,7 +52,8 @@ pub fn running_owner_url(data_dir: &Path) -> Result<Option<SecretString>> {
     )))
 }
 
-fn clusters(root: &Path) -> impl Iterator<Item = PathBuf> {
+/// The folders of clusters in a data folder.
+pub(super) fn clusters(root: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str());

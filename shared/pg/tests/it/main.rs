@@ -14,3 +14,4 @@ mod embedded;
 mod errors;
 mod migrating;
 mod poisoning;
+mod rotation;

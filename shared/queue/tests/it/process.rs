@@ -12,7 +12,7 @@ use crate::rig::*;
 
 fn options(db: &TestDb, lease_ms: u64) -> BeatOptions {
     BeatOptions {
-        connect: connect_options(db),
+        pool: db.app().clone(),
         every: Duration::from_millis(lease_ms / 5),
         process: NewProcess {
             role: "worker".into(),

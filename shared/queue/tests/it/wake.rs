@@ -17,8 +17,8 @@ async fn woken_within_patience(wake: &mut Wake) {
 async fn hints_reach_listeners_also_after_their_connection_broke() {
     let db = db().await;
     let tasks = Tasks::new(Shutdown::new());
-    let mut wake = Wake::listen(&tasks, connect_options(&db));
-    let hinter = Hinter::start(&tasks, connect_options(&db));
+    let mut wake = Wake::listen(&tasks, db.app().clone());
+    let hinter = Hinter::start(&tasks, db.app().clone());
     woken_within_patience(&mut wake).await;
     until(|| async { wake.is_connected() }).await;
     hinter.hint(LANE);
@@ -58,10 +58,10 @@ async fn hints_reach_listeners_also_after_their_connection_broke() {
 async fn a_burst_of_hints_is_sent_as_few() {
     let db = db().await;
     let tasks = Tasks::new(Shutdown::new());
-    let mut wake = Wake::listen(&tasks, connect_options(&db));
+    let mut wake = Wake::listen(&tasks, db.app().clone());
     woken_within_patience(&mut wake).await;
     until(|| async { wake.is_connected() }).await;
-    let hinter = Hinter::start(&tasks, connect_options(&db));
+    let hinter = Hinter::start(&tasks, db.app().clone());
     for n in 0..2000 {
         hinter.hint(LANE);
         if n % 20 == 0 {

@@ -1,0 +1,91 @@
+//! What is examined: settings, and the database as far as it can be reached.
+//!
+//! Invariant: the database is asked through a pool of two connections without start-up options,
+//! which works behind any pooler.
+
+use std::time::Duration;
+
+use certmill_pg::{ConnectOptions, Pool, TlsRule, connect, embedded};
+use certmill_settings::{DatabaseTls, Secret, Settings};
+
+/// Longest wait for an answer of the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The database as it was found.
+pub enum Database {
+    /// It answers.
+    Reached {
+        /// Where it is.
+        url: Secret,
+        /// The way there.
+        pool: Pool,
+    },
+    /// It does not.
+    Refused(certmill_pg::Error),
+    /// None is named, and no embedded one runs.
+    Unknown,
+}
+
+/// What is examined.
+pub struct Patient {
+    /// The settings of the role that would run here.
+    pub settings: Settings,
+    /// Its database.
+    pub database: Database,
+    /// From when on a held snapshot is told; five minutes.
+    pub snapshot_patience: Duration,
+}
+
+impl Patient {
+    /// Reaches for the database of these settings: the named one, or the one of a running `up`.
+    pub async fn admit(settings: Settings) -> Self {
+        let url = match settings.database.url.clone() {
+            Some(url) => Ok(Some(url)),
+            None => embedded::running_app_url(&settings.data_dir),
+        };
+        let database = match url {
+            Err(error) => Database::Refused(error),
+            Ok(None) => Database::Unknown,
+            Ok(Some(url)) => {
+                let options = ConnectOptions {
+                    acquire_timeout: PATIENCE,
+                    tls: tls_rule(&settings),
+                    pooler: true,
+                    ..ConnectOptions::new("doctor").max_connections(2)
+                };
+                match connect(&url, options).await {
+                    Ok(pool) => Database::Reached { url, pool },
+                    Err(error) => Database::Refused(error),
+                }
+            }
+        };
+        Self {
+            settings,
+            database,
+            snapshot_patience: Duration::from_secs(300),
+        }
+    }
+
+    /// The way to the database, if it answers.
+    #[must_use]
+    pub fn pool(&self) -> Option<&Pool> {
+        match &self.database {
+            Database::Reached { pool, .. } => Some(pool),
+            _ => None,
+        }
+    }
+
+    /// What protection a connection needs.
+    #[must_use]
+    pub fn tls(&self) -> TlsRule {
+        tls_rule(&self.settings)
+    }
+}
+
+fn tls_rule(settings: &Settings) -> TlsRule {
+    match settings.database.tls {
+        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
+        DatabaseTls::Require => TlsRule::Require,
+        DatabaseTls::Disable => TlsRule::Off,
+    }
+}
