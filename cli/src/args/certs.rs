@@ -24,6 +24,8 @@ pub enum CertsVerb {
     /// Asks for a new version now.
     Renew(RenewArgs),
     /// Revokes the current version, one version, or all of them.
+    // Its own --version names a version of the certificate, not of certmill.
+    #[command(disable_version_flag = true)]
     Revoke(RevokeArgs),
     /// Writes the chain to NAME.pem.
     Download(DownloadArgs),
