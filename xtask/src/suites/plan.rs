@@ -79,11 +79,11 @@ impl Suite {
     /// What the suite may take; `full` runs the process suite at full length.
     pub fn budget(self, full: bool) -> Duration {
         let minutes = match self {
-            Self::Tidy => 6,
-            Self::Habits => 5,
-            Self::Build => 12,
+            Self::Tidy => 10,
+            Self::Habits => 8,
+            Self::Build => 24,
             Self::Unit => 2,
-            Self::Sql => 5,
+            Self::Sql => 8,
             Self::Process if full => 30,
             Self::Process => 9,
             Self::Fuzz => 15,
@@ -251,9 +251,11 @@ mod tests {
         assert!(!chosen(&[], false).contains(&Suite::Fuzz));
     }
 
+    /// The budgets are where a suite is ended, about double of what it takes without any cache: a
+    /// slow machine is told from a hang, and both end well before the 90 minutes of CI.
     #[test]
-    fn the_ordinary_run_stays_under_forty_minutes() {
+    fn the_ordinary_run_ends_before_ci_does() {
         let total: Duration = chosen(&[], false).iter().map(|s| s.budget(false)).sum();
-        assert!(total < Duration::from_secs(40 * 60));
+        assert!(total < Duration::from_secs(65 * 60));
     }
 }
