@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use certmill_pg::{Error, SchemaState, migrate, newest_migration, schema_state};
 use certmill_testkit::TestDb;
-use sqlx::Executor;
+use secrecy::ExposeSecret as _;
+use sqlx::{Connection as _, Executor, PgConnection};
 
 const APP: &str = "certmill_app";
 
@@ -183,4 +184,52 @@ async fn the_app_role_cannot_change_the_schema() {
         assert_eq!(error.sqlstate(), Some("42501"), "{statement}: {error}");
         assert!(!error.is_retryable());
     }
+}
+
+/// Objects of an extension belong to the superuser who made it; our owner may not grant on them.
+#[tokio::test]
+async fn an_extension_of_somebody_else_in_the_schema_is_left_alone() {
+    let db = TestDb::empty().await;
+    let url = db.superuser_url();
+    let mut superuser = PgConnection::connect(url.expose_secret()).await.unwrap();
+    superuser
+        .execute(
+            "CREATE EXTENSION pg_stat_statements SCHEMA public;
+             CREATE TABLE public.foreign_table (id bigserial);
+             CREATE FUNCTION public.foreign_function() RETURNS int LANGUAGE sql AS 'SELECT 1';
+             REVOKE EXECUTE ON FUNCTION public.foreign_function() FROM PUBLIC;",
+        )
+        .await
+        .unwrap();
+    // The second run grants again, on a schema that is there.
+    for _ in 0..2 {
+        migrate(db.owner(), APP, &|_| {}).await.unwrap();
+    }
+    let may: (bool, bool, bool, bool, bool, bool) = sqlx::query_as(
+        "SELECT has_table_privilege($1, 'team', 'INSERT'),
+                has_sequence_privilege($1, 'team_id_seq', 'USAGE'),
+                has_function_privilege($1, 'new_id()', 'EXECUTE'),
+                has_table_privilege($1, 'foreign_table', 'SELECT'),
+                has_sequence_privilege($1, 'foreign_table_id_seq', 'USAGE'),
+                has_function_privilege($1, 'foreign_function()', 'EXECUTE')",
+    )
+    .bind(APP)
+    .fetch_one(db.owner())
+    .await
+    .unwrap();
+    assert_eq!(may, (true, true, true, false, false, false));
+    // To a superuser who migrates, what an extension brought is its own, and yet none of ours.
+    superuser
+        .execute("SELECT grant_app('certmill_app')")
+        .await
+        .unwrap();
+    let touched: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a
+         WHERE p.proname LIKE 'pg_stat_statements%' AND a.grantee = $1::regrole",
+    )
+    .bind(APP)
+    .fetch_one(db.owner())
+    .await
+    .unwrap();
+    assert_eq!(touched, 0, "rights on functions of the extension");
 }
