@@ -5,13 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests ask the database directly")]
 
 use std::fs;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use certmill_crypto::keys::PrivateKey;
 use certmill_crypto::seal::{Kek, Keyring, Place};
 use certmill_domain::key::KeyAlgorithm;
 use certmill_wire::client::Client;
-use certmill_wire::{CertificateRequest, ProfileRequest};
+use certmill_wire::{CertificateRequest, KeyRequest, ProfileRequest, RotateRequest};
 use secrecy::ExposeSecret as _;
 
 use crate::ONE_AT_A_TIME;
@@ -21,7 +22,7 @@ use crate::needle::{Needles, Secret};
 use crate::progress::say;
 use crate::workload::Workload;
 
-/// Files that hold a secret because that is what they are for. `server.key`: the api's own TLS key.
+/// Files that hold a secret because that is what they are for. `key.pem`: the api's own TLS key.
 const SECRET_FILES: [&str; 8] = [
     "ca.kek",
     "app.kek",
@@ -30,19 +31,28 @@ const SECRET_FILES: [&str; 8] = [
     "migrate.url",
     "wrong.kek",
     "wrong.url",
-    "server.key",
+    "key.pem",
 ];
 const PROFILE: &str = "sealed";
 const ISSUED_WITHIN: Duration = Duration::from_secs(30);
+const BOOTSTRAP_TOKEN: &str = "7d1e0a94c2b8563f1e9d4a70b6c35821";
 const WRONG_PASSWORD: &str = "wrong-password-of-the-canary";
 
 #[tokio::test]
 async fn no_secret_is_in_clear_outside_its_file() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let settings = [("log.filter", "trace"), ("acknowledge_sealed_keys", "true")];
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    token.write_all(BOOTSTRAP_TOKEN.as_bytes()).unwrap();
+    let token = token.path().display().to_string();
+    let settings = [
+        ("log.filter", "trace"),
+        ("acknowledge_sealed_keys", "true"),
+        ("bootstrap_token_file", &token),
+    ];
     let cluster = Cluster::start(&settings).await;
     let client = cluster.client().await;
     let mut secrets = installation(&cluster);
+    secrets.extend(api_keys(&client).await);
     let (id, key) = sealed_certificate(&client).await;
     secrets.push(key);
     Workload::begin(client, 7).await.bulk(10).await;
@@ -53,7 +63,7 @@ async fn no_secret_is_in_clear_outside_its_file() {
     ));
     let answers = provoke(&cluster, &id, sent.to_pem().expose_secret());
     refusals(&cluster).await;
-    secrets.extend(authorities(&cluster).await);
+    secrets.extend(sealed_rows(&cluster).await);
     let needles = Needles::of(&secrets);
 
     let mut search = Search::default();
@@ -86,14 +96,16 @@ fn installation(cluster: &Cluster) -> Vec<Secret> {
     let keys = cluster.folder().join("keys");
     let read = |file: &str| fs::read(keys.join(file)).unwrap();
     let admin = String::from_utf8(read("admin.key")).unwrap();
-    // `cm_`, eight characters that everybody may see, `_`, then the secret.
-    let secret_part = admin.trim().get(12..).unwrap().to_owned();
     let mut secrets = vec![
         Secret::new("ca.kek", read("ca.kek")),
         Secret::new("app.kek", read("app.kek")),
-        Secret::new("admin.key", secret_part),
+        api_key("admin.key", &admin),
+        Secret::new("the bootstrap token", BOOTSTRAP_TOKEN),
         Secret::new("a wrong password", WRONG_PASSWORD),
     ];
+    let own = fs::read_to_string(cluster.folder().join("api-1/api-tls/key.pem")).unwrap();
+    let own = PrivateKey::from_pem(&own).unwrap();
+    secrets.push(Secret::of_key("the TLS key of the api", own.pkcs8_der()));
     for (name, url) in [
         ("password of the app", cluster.database().app_url()),
         ("password of the owner", cluster.database().owner_url()),
@@ -106,22 +118,49 @@ fn installation(cluster: &Cluster) -> Vec<Secret> {
     secrets
 }
 
-/// The private keys of the local authorities, opened as a worker would.
-async fn authorities(cluster: &Cluster) -> Vec<Secret> {
-    let kek = Kek::load(&cluster.folder().join("keys/ca.kek")).unwrap();
-    let ring = Keyring::new(kek, Vec::new());
-    let rows: Vec<(String, String, Vec<u8>)> =
-        sqlx::query_as("SELECT id::text, name, key_sealed FROM ca_key")
+/// `cm_`, eight characters that everybody may see, `_`, then the secret.
+fn api_key(name: &str, text: &str) -> Secret {
+    Secret::new(name, text.trim().get(12..).unwrap())
+}
+
+/// A key that an admin made, and the one that replaced it.
+async fn api_keys(client: &Client) -> Vec<Secret> {
+    let request = KeyRequest {
+        name: "canary".to_owned(),
+        role: "viewer".to_owned(),
+        expires_in_s: None,
+    };
+    let made = client.add_key(&request).await.unwrap();
+    let again = RotateRequest::default();
+    let replaced = client.rotate_key(&made.key.id, &again).await.unwrap();
+    let secret = |name: &str, view: certmill_wire::NewKeyView| {
+        api_key(name, view.secret.unwrap().expose_secret())
+    };
+    vec![
+        secret("a made API key", made),
+        secret("a rotated API key", replaced),
+    ]
+}
+
+/// The private keys that the database keeps sealed, opened as a role would.
+async fn sealed_rows(cluster: &Cluster) -> Vec<Secret> {
+    let mut secrets = Vec::new();
+    for (table, file) in [("ca_key", "ca.kek"), ("ocsp_responder", "app.kek")] {
+        let kek = Kek::load(&cluster.folder().join("keys").join(file)).unwrap();
+        let ring = Keyring::new(kek, Vec::new());
+        let sql = format!("SELECT id::text, key_sealed FROM {table}");
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .fetch_all(cluster.owner())
             .await
             .unwrap();
-    assert!(rows.len() >= 2, "root and issuing authority");
-    let open = |(id, name, sealed): &(String, String, Vec<u8>)| {
-        let place = Place::new("ca_key", "key_sealed", id);
-        let der = ring.open(place, sealed).unwrap();
-        Secret::of_key(&format!("key of authority {name}"), &der)
-    };
-    rows.iter().map(open).collect()
+        assert!(table != "ca_key" || rows.len() >= 2, "root and issuing");
+        for (id, sealed) in rows {
+            let place = Place::new(table, "key_sealed", &id);
+            let der = ring.open(place, &sealed).unwrap();
+            secrets.push(Secret::of_key(&format!("key of {table} {id}"), &der));
+        }
+    }
+    secrets
 }
 
 /// A certificate whose key the server made and keeps, with that key.
@@ -164,6 +203,7 @@ fn provoke(cluster: &Cluster, id: &str, sent_key: &str) -> Vec<(String, Vec<u8>)
         &one,
         &versions,
         &chain,
+        "/api/v1/keys",
         "/api/v1/profiles",
         "/api/v1/issuers",
         "/api/v1/jobs",
@@ -203,8 +243,10 @@ fn provoke(cluster: &Cluster, id: &str, sent_key: &str) -> Vec<(String, Vec<u8>)
             &escaped[40..120]
         ),
     ];
-    for body in bodies {
-        let request = head("POST", "/api/v1/certificates", admin)
+    let token = format!("{{\"token\":\"{BOOTSTRAP_TOKEN}\"}}");
+    let posts = bodies.map(|body| ("/api/v1/certificates", body));
+    for (path, body) in posts.into_iter().chain([("/api/v1/bootstrap", token)]) {
+        let request = head("POST", path, admin)
             + &format!(
                 "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
@@ -212,7 +254,7 @@ fn provoke(cluster: &Cluster, id: &str, sent_key: &str) -> Vec<(String, Vec<u8>)
         let answer = ask(listen, &request);
         let refused = answer.starts_with(b"HTTP/1.1 4");
         assert!(refused, "{}", String::from_utf8_lossy(&answer));
-        answers.push(("a refused request".to_owned(), answer));
+        answers.push((format!("a refused POST {path}"), answer));
     }
     answers
 }
@@ -266,7 +308,7 @@ async fn control(cluster: &Cluster, needles: &Needles, secrets: &[Secret]) {
 /// worker, which signs, is the control.
 fn memory(search: &mut Search, cluster: &Cluster, secrets: &[Secret]) -> usize {
     let signing =
-        |secret: &&Secret| secret.name == "ca.kek" || secret.name.starts_with("key of authority");
+        |secret: &&Secret| secret.name == "ca.kek" || secret.name.starts_with("key of ca_key");
     let kept = |secret: &&Secret| secret.name.ends_with(".kek") || signing(secret);
     let mut looked = 0;
     for (name, process) in cluster.processes() {
