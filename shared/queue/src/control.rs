@@ -83,6 +83,21 @@ pub async fn retry(conn: &mut PgConnection, id: JobId) -> Result<RetryOutcome> {
     }
 }
 
+/// Takes back that a running job was asked to stop: somebody wants what it brings after all.
+///
+/// # Errors
+/// The database's.
+pub async fn go_on(conn: &mut PgConnection, id: JobId) -> Result<()> {
+    sqlx::query(
+        "UPDATE job SET cancel_requested = false \
+         WHERE id = $1 AND state = 1 AND cancel_requested",
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 async fn repeat(conn: &mut PgConnection, row: read::JobRow) -> Result<RetryOutcome> {
     let job = NewJob {
         priority: row.priority,

@@ -6,6 +6,7 @@ use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::ids::{CertificateId, IssuerId, ProfileId, TeamId, VersionId};
 use certmill_domain::names::Names;
 use certmill_domain::profile::KeySource;
+use certmill_domain::revocation::RevocationReason;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -337,25 +338,30 @@ pub struct Advance {
 }
 
 /// Moves certificates to their new versions, set-wise; an older generation never wins. Answers
-/// those whose key was reported as compromised meanwhile: their new versions are to be revoked.
+/// those whose new versions are to be revoked, and why: their key was reported as compromised, or
+/// their end was asked for, while the version was under way. The latter stay at rest.
 ///
 /// # Errors
-/// [`Error::Unavailable`].
+/// [`Error::Unavailable`], [`Error::Corrupt`].
 pub async fn advance_all(
     conn: &mut PgConnection,
     advances: &[Advance],
-) -> Result<Vec<CertificateId>, Error> {
-    let moved: Vec<(Uuid, bool)> = sqlx::query_as(
+) -> Result<Vec<(CertificateId, RevocationReason)>, Error> {
+    let moved: Vec<(Uuid, Option<i16>)> = sqlx::query_as(
         "UPDATE certificate c
          SET status = 'issued', generation = t.generation, version_id = t.version_id,
-             not_after = t.not_after, renew_at = t.renew_at, sweep_at = t.renew_at,
-             fault_code = NULL, fault_detail = NULL, updated_at = clock_timestamp()
+             not_after = t.not_after,
+             renew_at = CASE WHEN c.stop_reason IS NULL THEN t.renew_at END,
+             sweep_at = CASE WHEN c.stop_reason IS NULL THEN t.renew_at END,
+             fault_code = CASE WHEN c.stop_reason IS NOT NULL THEN c.fault_code END,
+             fault_detail = CASE WHEN c.stop_reason IS NOT NULL THEN c.fault_detail END,
+             updated_at = clock_timestamp()
          FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
               AS t (id, generation, version_id, not_after, renew_at)
          WHERE c.id = t.id AND c.generation < t.generation
-         RETURNING c.id, c.key_compromised OR EXISTS (
+         RETURNING c.id, CASE WHEN c.key_compromised OR EXISTS (
              SELECT 1 FROM version v JOIN compromised_key k ON k.spki_sha256 = v.spki_sha256
-             WHERE v.id = t.version_id)",
+             WHERE v.id = t.version_id) THEN $6::smallint ELSE c.stop_reason END",
     )
     .bind(advances.iter().map(|one| one.id.0).collect::<Vec<_>>())
     .bind(
@@ -372,10 +378,19 @@ pub async fn advance_all(
     )
     .bind(advances.iter().map(|one| one.not_after).collect::<Vec<_>>())
     .bind(advances.iter().map(|one| one.renew_at).collect::<Vec<_>>())
+    .bind(RevocationReason::KeyCompromise.number())
     .fetch_all(conn)
     .await?;
-    let compromised = moved.into_iter().filter(|one| one.1);
-    Ok(compromised.map(|one| CertificateId(one.0)).collect())
+    let stopped = moved
+        .into_iter()
+        .filter_map(|(id, number)| Some((CertificateId(id), number?)));
+    stopped
+        .map(|(id, number)| {
+            RevocationReason::from_number(number)
+                .map(|reason| (id, reason))
+                .ok_or_else(|| corrupt("certificate.stop_reason", number))
+        })
+        .collect()
 }
 
 /// Notes that the last order ended in a fault. The next sweep that looks at it is set by the share
@@ -408,15 +423,16 @@ pub async fn mark_failed(
     Ok(())
 }
 
-/// Lets sweeps look again at a certificate that rested, in ten minutes: whether the job that a
-/// person asked for was lost. One that is armed already stays as it is.
+/// Lets a certificate go on that rested or was to end: a person asked for its next version. Sweeps look
+/// at it in ten minutes, in case the job was lost; one that is armed already stays so.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn arm(conn: &mut PgConnection, id: CertificateId) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE certificate SET sweep_at = clock_timestamp() + interval '10 minutes'
-         WHERE id = $1 AND sweep_at IS NULL",
+        "UPDATE certificate SET stop_reason = NULL,
+                sweep_at = coalesce(sweep_at, clock_timestamp() + interval '10 minutes')
+         WHERE id = $1 AND (sweep_at IS NULL OR stop_reason IS NOT NULL)",
     )
     .bind(id.0)
     .execute(conn)

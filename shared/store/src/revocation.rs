@@ -253,24 +253,50 @@ pub async fn make_due(conn: &mut PgConnection, ids: &[CertificateId]) -> Result<
     Ok(())
 }
 
-/// Lets a certificate rest until a person renews it; `new_key` says that it also needs another key.
+/// From now on the certificate takes no version alive that is under way, and a key that was noted as
+/// compromised is not signed for again. Its row is locked by the caller.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn stop(
+    conn: &mut PgConnection,
+    id: CertificateId,
+    reason: RevocationReason,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE certificate c SET stop_reason = $2, updated_at = clock_timestamp(),
+                key_compromised = key_compromised OR EXISTS (
+                    SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = c.spki_sha256)
+         WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(reason.number())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets a certificate rest until a person renews it. `reported_key` (SHA-256 of its
+/// SubjectPublicKeyInfo) says that it also needs another key; one that has got another key since
+/// does not rest.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn rest(
     conn: &mut PgConnection,
     id: CertificateId,
-    new_key: bool,
+    reported_key: Option<&[u8]>,
     fault_code: &str,
     fault_detail: &str,
 ) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE certificate SET renew_at = NULL, sweep_at = NULL, key_compromised = key_compromised OR $2,
+        "UPDATE certificate SET renew_at = NULL, sweep_at = NULL,
+                key_compromised = key_compromised OR $2::bytea IS NOT NULL,
                 fault_code = $3, fault_detail = $4, updated_at = clock_timestamp()
-         WHERE id = $1",
+         WHERE id = $1 AND ($2::bytea IS NULL OR spki_sha256 = $2)",
     )
     .bind(id.0)
-    .bind(new_key)
+    .bind(reported_key)
     .bind(fault_code)
     .bind(fault_detail)
     .execute(conn)

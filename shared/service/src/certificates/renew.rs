@@ -120,8 +120,9 @@ async fn attempt(
     let enqueued = enqueue(&mut tx, &job).await?;
     if let Enqueued::Present(live) = enqueued {
         control::retry(&mut tx, live).await?;
+        control::go_on(&mut tx, live).await?;
     }
-    // After a cancel it rests: a job that is lost now must be found by a sweep again.
+    // After a cancel or a revocation it rests: it goes on, and a job that is lost now is found by a sweep.
     certificate::arm(&mut tx, id).await?;
     let already_running = !enqueued.is_new();
     let value = Renewal {

@@ -19,7 +19,7 @@ use certmill_store::audit::NewAudit;
 use certmill_store::certificate::Certificate;
 use certmill_store::issuer::Issuer;
 use certmill_store::version::Version;
-use certmill_store::{audit, certificate, clock, issuer, version};
+use certmill_store::{audit, certificate, clock, issuer, revocation, version};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -70,38 +70,51 @@ pub async fn revoke(
     ask: &RevokeAsk,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Revoked>, Error> {
-    for _ in 1..ATTEMPTS_MAX {
+    for _ in 0..ATTEMPTS_MAX {
         match attempt(context, caller, id, ask, idempotency).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => {}
             Err(error) if error.is_deadlock() => {}
-            ended => return ended,
+            Err(error) => return Err(error),
         }
     }
-    attempt(context, caller, id, ask, idempotency).await
+    Err(Error::Conflict {
+        code: "certificate_busy",
+        detail: "others change this certificate at this moment; look at it before trying again"
+            .into(),
+    })
 }
 
+/// One try; `None` if a version came in between. The job is locked before the certificate, as
+/// finishing does: whatever finishes later sees that the certificate is to end.
 async fn attempt(
     context: &Context,
     caller: &Caller,
     id: CertificateId,
     ask: &RevokeAsk,
     idempotency: Option<&Idempotency>,
-) -> Result<Answer<Revoked>, Error> {
+) -> Result<Option<Answer<Revoked>>, Error> {
     let mut tx = context.begin().await?;
     if let Some(value) = idempotency::replay(&mut tx, caller, idempotency).await? {
-        return Ok(Answer {
+        return Ok(Some(Answer {
             value,
             replayed: true,
-        });
+        }));
     }
-    let row = certificate::by_id(&mut tx, caller.team_id, id)
+    let seen = certificate::by_id(&mut tx, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
+    let renewal = lock_live(&mut tx, &issue_key(id, seen.generation + 1)).await?;
+    let row = certificate::lock(&mut tx, caller.team_id, id)
+        .await
+        .map_err(or_not_found("certificate"))?;
+    if row.generation != seen.generation {
+        return Ok(None);
+    }
     let meant = meant(&mut tx, &row, ask).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let open: Vec<&Version> = meant.iter().filter(|one| one.revoked.is_none()).collect();
-    if !open.is_empty() && ask.reason.aftermath() != Aftermath::Replace {
-        stop_renewal(&mut tx, &row).await?;
-    }
+    stop(&mut tx, &row, ask.reason, &open, renewal).await?;
     let jobs: Vec<_> = open
         .iter()
         .map(|one| {
@@ -125,10 +138,10 @@ async fn attempt(
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&issuer.lane);
-    Ok(Answer {
+    Ok(Some(Answer {
         value,
         replayed: false,
-    })
+    }))
 }
 
 /// The versions that are meant. A reported key takes every live version that carries it.
@@ -184,11 +197,34 @@ fn ended() -> Error {
     }
 }
 
-/// Cancels the job of the next generation: it would be made for a key or a service that is gone.
-/// One that runs already is asked to stop; what it still brings is dealt with when it comes.
-async fn stop_renewal(tx: &mut Tx<'_>, row: &Certificate) -> Result<(), Error> {
-    let key = issue_key(row.id, row.generation + 1);
-    let Some(job) = lock_live(&mut *tx, &key).await? else {
+/// Ends what is under way for a certificate whose current version is revoked for good: it would be
+/// made for a key or a service that is gone. The waiting job is cancelled; a running one is asked to
+/// stop, and what it still brings is revoked when it comes.
+async fn stop(
+    tx: &mut Tx<'_>,
+    row: &Certificate,
+    reason: RevocationReason,
+    open: &[&Version],
+    renewal: Option<JobId>,
+) -> Result<(), Error> {
+    let keys: Vec<_> = open
+        .iter()
+        .map(|one| (one.spki_sha256.clone(), row.id))
+        .collect();
+    let ends = match reason.aftermath() {
+        Aftermath::Replace => false,
+        Aftermath::Rest => open.iter().any(|one| Some(one.id) == row.version_id),
+        Aftermath::NewKey => {
+            revocation::note_compromised(&mut *tx, &keys).await?;
+            // What has got another key since goes on with it.
+            keys.iter().any(|key| key.0 == row.spki_sha256)
+        }
+    };
+    if !ends {
+        return Ok(());
+    }
+    revocation::stop(&mut *tx, row.id, reason).await?;
+    let Some(job) = renewal else {
         return Ok(());
     };
     let Some(seen) = read::by_id(&mut *tx, job).await? else {

@@ -122,8 +122,8 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
             ),
         })
         .collect();
-    let compromised = certificate::advance_all(&mut *tx, &advances).await?;
-    revoke_compromised(tx, &advances, &compromised, &effects).await?;
+    let stopped = certificate::advance_all(&mut *tx, &advances).await?;
+    revoke_stopped(tx, &advances, &stopped, &effects).await?;
     let orders: Vec<OrderId> = effects.iter().map(|effect| effect.order_id).collect();
     order::mark_issued(&mut *tx, &orders).await?;
     let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
@@ -134,21 +134,21 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
     Ok(())
 }
 
-/// Revokes what was signed for a key that was reported as compromised in the meantime.
-async fn revoke_compromised(
+/// Revokes what was signed while its end was asked for, or its key was reported as compromised.
+async fn revoke_stopped(
     tx: &mut Tx<'_>,
     advances: &[Advance],
-    compromised: &[CertificateId],
+    stopped: &[(CertificateId, RevocationReason)],
     effects: &[Effect],
 ) -> Result<(), Error> {
     for (advance, effect) in advances.iter().zip(effects) {
-        if !compromised.contains(&advance.id) {
+        let Some((_, reason)) = stopped.iter().find(|one| one.0 == advance.id) else {
             continue;
-        }
+        };
         let args = RevokeArgs {
             certificate_id: advance.id,
             version_id: advance.version_id,
-            reason: RevocationReason::KeyCompromise.to_string(),
+            reason: reason.to_string(),
         };
         let issuer = issuer::by_id(&mut *tx, effect.issuer_id).await?;
         enqueue(&mut *tx, &args.job(effect.team_id, &issuer.lane)).await?;

@@ -147,11 +147,12 @@ async fn see_to(
         Aftermath::NewKey => {
             let detail = "revoked for keyCompromise; `certmill certs renew NAME --csr FILE` \
                           gives it another key";
-            revocation::rest(&mut *tx, id, true, waiting::KEY_COMPROMISED, detail).await?;
+            let key = Some(marked.spki_sha256.as_slice());
+            revocation::rest(&mut *tx, id, key, waiting::KEY_COMPROMISED, detail).await?;
         }
         Aftermath::Rest => {
             let detail = format!("revoked for {reason}; `certmill certs renew` begins anew");
-            revocation::rest(&mut *tx, id, false, waiting::REVOKED, &detail).await?;
+            revocation::rest(&mut *tx, id, None, waiting::REVOKED, &detail).await?;
         }
     }
     Ok(false)

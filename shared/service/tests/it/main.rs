@@ -19,5 +19,6 @@ mod request;
 mod rig;
 mod rotation;
 mod shown;
+mod stopping;
 mod sweep;
 mod waiting;

@@ -21,6 +21,7 @@ WHERE c.id = ANY (ARRAY(
         CROSS JOIN LATERAL (
             SELECT e.id FROM certificate e
             WHERE e.issuer_id = s.id AND e.auto_renew AND e.sweep_at <= now() AND NOT e.key_compromised
+                  AND e.stop_reason IS NULL
             ORDER BY e.sweep_at
             LIMIT greatest(0, least($1, b.room))
             FOR NO KEY UPDATE OF e SKIP LOCKED
