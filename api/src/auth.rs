@@ -58,6 +58,12 @@ pub(crate) async fn admit(
     Ok(next.run(request).await)
 }
 
+/// Refuses whoever has no valid key, where there is no route to ask for more.
+pub(crate) async fn known(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<(), Error> {
+    let _place = app.admission.enter()?;
+    caller(app, headers, peer).await.map(|_| ())
+}
+
 /// Who asks; refuses unknown keys and those that ask too often. Only wrong keys are counted
 /// against their address, so that a good one costs no statement for it.
 async fn caller(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, Error> {

@@ -26,6 +26,7 @@ mod server;
 mod starting;
 mod supplied;
 mod tls;
+mod unread;
 mod uses;
 mod views;
 

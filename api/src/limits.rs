@@ -15,6 +15,7 @@ use crate::app::App;
 
 const URL_MOST: usize = 8 * 1024;
 const HEADERS_MOST: usize = 16 * 1024;
+const HEADERS_COUNT: usize = 100;
 
 /// Refuses long URLs and headers, and cuts slow work off.
 pub(crate) async fn bound(
@@ -30,8 +31,11 @@ pub(crate) async fn bound(
         let detail = format!("the URL is longer than {URL_MOST} bytes");
         return Err(Error::new(ProblemCode::UriTooLong, detail));
     }
-    if size(request.headers()) > HEADERS_MOST {
-        let detail = format!("the headers are larger than {HEADERS_MOST} bytes");
+    let headers = request.headers();
+    if headers.len() > HEADERS_COUNT || size(headers) > HEADERS_MOST {
+        let detail = format!(
+            "there are more than {HEADERS_COUNT} headers, or they are larger than {HEADERS_MOST} bytes"
+        );
         return Err(Error::new(ProblemCode::HeadersTooLarge, detail));
     }
     let limit = app.limits.request_timeout;

@@ -35,6 +35,9 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Also the longest pause on a kept HTTP/1.1 connection: hyper starts one clock for both.
 const HEADERS: Duration = Duration::from_secs(10);
 const READ_BUFFER: usize = 64 * 1024;
+/// More than are taken, so that most of those who send too many get an answer with words: beyond
+/// these and beyond the buffer, hyper itself says a bare 431.
+const PARSED_HEADERS: usize = 1000;
 
 /// How the API is served.
 pub struct ServerOptions {
@@ -225,6 +228,7 @@ fn server(listener: TcpListener, tls: &Tls, handle: Handle<SocketAddr>) -> io::R
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
+        .max_headers(PARSED_HEADERS)
         .max_buf_size(READ_BUFFER);
     builder
         .http2()

@@ -106,7 +106,7 @@ pub(super) fn headers() -> [(&'static str, Value); 4] {
                 "Prefer",
                 "`wait=N` (RFC 7240) holds the answer for at most N seconds, and never longer \
                  than 20, until the job has ended. What is not understood is passed over.",
-                json!({"type": "string", "examples": ["wait=10"]}),
+                json!({"type": "string", "examples": ["wait=2"]}),
             ),
         ),
         (

@@ -18,17 +18,20 @@ mod profiles;
 mod revocation;
 mod route;
 
+use std::net::SocketAddr;
+
 use axum::Router;
+use axum::extract::{ConnectInfo, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::on;
 use certmill_wire::ProblemCode;
-use http::Uri;
+use http::{HeaderMap, Uri};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::auth::{self, Guard};
 use crate::permission::Permission as P;
-use crate::{Error, limits, request_id, starting};
+use crate::{Error, limits, request_id, starting, unread};
 
 pub use route::{Access, Route};
 
@@ -38,6 +41,8 @@ pub const OPEN: &[&str] = &["/health", "/livez", "/ready", "/readyz"];
 
 /// The one path that takes the bootstrap token in place of a key.
 pub const BOOTSTRAP: &str = "/api/v1/bootstrap";
+
+const BASE: &str = "/api/v1/";
 
 /// All endpoints.
 #[rustfmt::skip]
@@ -98,21 +103,43 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(open.method_not_allowed_fallback(unknown_method))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(app.clone(), limits::bound))
+        .layer(from_fn_with_state(app.clone(), unread::read_off))
         .layer(from_fn(request_id::stamp))
         .with_state(app.clone())
 }
 
-async fn unknown_path(uri: Uri) -> Error {
+/// A stranger learns from an unknown path no more than from a known one: 401 comes first.
+async fn unknown_path(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Error {
     let error = Error::new(ProblemCode::NotFound, "there is nothing under this path");
-    if uri.path().starts_with("/api/v1/") {
-        return error;
+    if !uri.path().starts_with(BASE) {
+        return error.with_hint("the API begins with /api/v1");
     }
-    error.with_hint("the API begins with /api/v1")
+    auth::known(&app, &headers, peer.ip())
+        .await
+        .err()
+        .unwrap_or(error)
 }
 
-async fn unknown_method() -> Error {
-    Error::new(
+async fn unknown_method(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Error {
+    let error = Error::new(
         ProblemCode::MethodNotAllowed,
         "this path knows other methods; see the Allow header",
-    )
+    );
+    if !uri.path().starts_with(BASE) {
+        return error;
+    }
+    auth::known(&app, &headers, peer.ip())
+        .await
+        .err()
+        .unwrap_or(error)
 }

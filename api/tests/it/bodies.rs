@@ -109,6 +109,29 @@ async fn other_media_types_and_sizes_are_refused() {
 }
 
 #[tokio::test]
+async fn who_is_refused_before_the_body_was_read_still_gets_the_answer() {
+    let api = Api::start().await;
+    let root = reqwest::Certificate::from_pem(api.root.pem().as_bytes()).unwrap();
+    let old = reqwest::Client::builder()
+        .tls_certs_only([root])
+        .http1_only();
+    let old = old.build().unwrap();
+    for _ in 0..10 {
+        let body = "x".repeat(1_000_000);
+        let stranger = old.post(api.url(PATH)).body(body.clone());
+        send(stranger).await.is(401, "unauthenticated");
+        let viewer = old.post(api.url(PATH)).body(body);
+        let viewer = viewer.bearer_auth(api.key(Role::Viewer));
+        send(viewer).await.is(403, "forbidden");
+        let large = old.post(api.url(PATH)).body("x".repeat(3 << 20));
+        let large = large
+            .bearer_auth(api.key(Role::Admin))
+            .header("content-type", "application/json");
+        send(large).await.is(413, "body_too_large");
+    }
+}
+
+#[tokio::test]
 async fn an_action_takes_no_body_or_a_known_one() {
     let api = Api::start().await;
     let path = "/api/v1/jobs/job_0000000000009/cancel";
@@ -134,14 +157,14 @@ async fn profiles_are_checked_and_made() {
         .await
         .is(409, "profile_exists");
     for (change, place) in [
-        (json!({"lifetime_s": 5}), ""),
+        (json!({"lifetime_s": 5}), "/lifetime_s"),
         (json!({"key_algorithms": ["dsa"]}), "/key_algorithms/0"),
         (json!({"key_source": "cloud"}), "/key_source"),
         (json!({"issuer": "nobody"}), "/issuer"),
         (json!({"name": "No Good"}), "/name"),
         (json!({"renew": {}}), "/renew"),
-        (json!({"lifetime_s": i64::MAX}), ""),
-        (json!({"renew": {"before_s": i64::MIN}}), ""),
+        (json!({"lifetime_s": i64::MAX}), "/lifetime_s"),
+        (json!({"renew": {"before_s": i64::MIN}}), "/renew"),
     ] {
         let mut body = body.clone();
         body["name"] = json!("other");

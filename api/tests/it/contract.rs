@@ -1,29 +1,19 @@
 //! The contract on paper: the checked-in document and the reference say what the table says.
 
-use std::path::Path;
-
 use certmill_api::{Access, TABLE};
 use serde_json::Value;
 
-const UPDATE: &str = "CERTMILL_UPDATE_DOCS=1 cargo test -p certmill-api --test it contract";
+const UPDATE: &str = "CERTMILL_UPDATE_DOCS=1 cargo test -p certmill-api --test it";
 
-fn page(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs/reference")
-        .join(name)
-}
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference");
 
 /// Holds a page against what it should be, or writes it where that was asked for.
-fn hold(name: &str, wanted: &str) {
-    let path = page(name);
+pub fn hold(path: &str, wanted: &str) {
     if std::env::var_os("CERTMILL_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, wanted).unwrap();
+        std::fs::write(path, wanted).unwrap();
     }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "docs/reference/{name} is stale; run {UPDATE}"
-    );
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == wanted, "{path} is stale; run {UPDATE}");
 }
 
 /// The same object with its keys in order, whatever another crate makes of serde_json's maps.
@@ -45,12 +35,15 @@ fn sorted(value: Value) -> Value {
 #[test]
 fn the_document_is_the_one_that_is_checked_in() {
     let document = sorted(certmill_api::openapi().unwrap());
-    hold("openapi.json", &format!("{document:#}\n"));
+    hold(
+        &format!("{REFERENCE}/openapi.json"),
+        &format!("{document:#}\n"),
+    );
 }
 
 #[test]
 fn the_reference_names_every_route_with_its_permission() {
-    let found = std::fs::read_to_string(page("rest.md")).unwrap();
+    let found = std::fs::read_to_string(format!("{REFERENCE}/rest.md")).unwrap();
     let (before, rest) = found.split_once("<!-- routes -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- end of routes -->\n").unwrap();
     let mut rows =
@@ -68,7 +61,7 @@ fn the_reference_names_every_route_with_its_permission() {
         ));
     }
     hold(
-        "rest.md",
+        &format!("{REFERENCE}/rest.md"),
         &format!("{before}<!-- routes -->\n{rows}<!-- end of routes -->\n{after}"),
     );
 }

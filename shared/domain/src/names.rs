@@ -28,6 +28,9 @@ pub enum InvalidName {
     /// A label starts or ends with a hyphen, or has hyphens at places 3 and 4 without being `xn--`.
     #[error("a label starts or ends with a hyphen, or has a reserved `--` at its third place")]
     Hyphen,
+    /// A label that begins with `xn--` but is no internationalised label (RFC 5891, section 5.4).
+    #[error("a label that begins with xn-- does not decode to an internationalised name")]
+    Punycode,
     /// A wildcard that is not the whole leftmost label, or that covers a whole top-level domain.
     #[error("a wildcard must be the whole leftmost label, above at least two more labels")]
     Wildcard,
@@ -49,6 +52,7 @@ impl InvalidName {
             Self::LabelLength => "label_length",
             Self::Character(_) => "name_character",
             Self::Hyphen => "name_hyphen",
+            Self::Punycode => "name_punycode",
             Self::Wildcard => "wildcard_misplaced",
             Self::NumericEnd => "name_numeric_end",
             Self::Count(_) => "names_count",
@@ -127,7 +131,16 @@ fn check_label(label: &str) -> Result<(), InvalidName> {
     if label.starts_with('-') || label.ends_with('-') || reserved {
         return Err(InvalidName::Hyphen);
     }
+    if label.starts_with("xn--") && !is_internationalised(label) {
+        return Err(InvalidName::Punycode);
+    }
     Ok(())
+}
+
+/// Whether the label decodes, and encodes to itself again.
+fn is_internationalised(label: &str) -> bool {
+    let (decoded, result) = idna::domain_to_unicode(label);
+    result.is_ok() && idna::domain_to_ascii(&decoded).is_ok_and(|again| again == label)
 }
 
 /// The names of one certificate: sorted, without repeats, at least one and at most [`NAMES_MAX`].
@@ -195,6 +208,12 @@ mod tests {
         assert_eq!(code(""), "name_empty");
         assert_eq!(code("😀.example"), "name_character");
         assert_eq!(code("1.2.3"), "name_numeric_end");
+        for bad in ["xn--a", "xn--99999999.example"] {
+            assert_eq!(code(bad), "name_punycode", "{bad}");
+        }
+        assert_eq!(code("bücher.example"), "name_character");
+        let good: San = "xn--bcher-kva.example".parse().unwrap();
+        assert_eq!(good.to_string(), "xn--bcher-kva.example");
     }
 
     #[test]

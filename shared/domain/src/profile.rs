@@ -114,6 +114,18 @@ pub enum ProfileFault {
 }
 
 impl ProfileFault {
+    /// The field of a profile's request that it is about, as a JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> &'static str {
+        match self {
+            Self::KeySource(_) => "/key_source",
+            Self::KeyAlgorithm(..) | Self::NoKeyAlgorithm => "/key_algorithms",
+            Self::Name(_) => "/allowed_names",
+            Self::Lifetime { .. } => "/lifetime_s",
+            Self::Renewal => "/renew",
+        }
+    }
+
     /// The stable code that problems carry.
     #[must_use]
     pub fn code(&self) -> &'static str {

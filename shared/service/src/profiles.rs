@@ -60,7 +60,11 @@ pub async fn add(context: &Context, caller: &Caller, ask: Ask) -> Result<Shown, 
         &keys,
         context.policy.process_lease,
     ) {
-        faults.extend(found.iter().map(|why| FieldFault::new("", why.code(), why)));
+        faults.extend(
+            found
+                .iter()
+                .map(|why| FieldFault::new(why.pointer(), why.code(), why)),
+        );
     }
     if ask.key_source == KeySource::Sealed && !context.policy.acknowledge_sealed_keys {
         let why = "server-made keys must be acknowledged: set acknowledge_sealed_keys = true in the settings";

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::shape::Shape;
-use crate::{FieldError, Problem, ProblemCode};
+use crate::{FieldError, Problem, ProblemCode, depth, private_key};
 
 /// A body that the API takes.
 pub trait Request: DeserializeOwned {
@@ -24,13 +24,16 @@ pub trait Request: DeserializeOwned {
 /// # Errors
 /// `invalid_json` with line and column, or `invalid_request` with all faults.
 pub fn parse<T: Request>(body: &[u8]) -> Result<T, Box<Problem>> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    if let Some(place) = depth::too_deep(body) {
+        return Err(too_deep(&body[..place]));
+    }
+    let value: Value = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
     let faults = T::SHAPE.faults(&value);
     if !faults.is_empty() {
         return Err(Problem::of_fields(ProblemCode::InvalidRequest, faults).into());
     }
     // Parsed again from the text, since a `Value` has lost doubled keys.
-    let request: T = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    let request: T = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
     let faults = request.faults();
     if !faults.is_empty() {
         return Err(Problem::of_fields(ProblemCode::InvalidRequest, faults).into());
@@ -38,7 +41,23 @@ pub fn parse<T: Request>(body: &[u8]) -> Result<T, Box<Problem>> {
     Ok(request)
 }
 
-fn not_json(error: &serde_json::Error) -> Box<Problem> {
+fn too_deep(before: &[u8]) -> Box<Problem> {
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let column = 1 + before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte != b'\n')
+        .count();
+    let most = depth::MOST;
+    let detail =
+        format!("the body is nested deeper than {most} levels, line {line} column {column}");
+    Problem::new(ProblemCode::InvalidJson, detail).into()
+}
+
+fn not_json(body: &[u8], error: &serde_json::Error) -> Box<Problem> {
+    if private_key::is_in(body) {
+        return Problem::private_key_received().into();
+    }
     let (line, column) = (error.line(), error.column());
     // Only the place and the sort of fault: the parser's own words may quote the body.
     let what = match error.classify() {

@@ -21,9 +21,11 @@ pub const MAX_BULK: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct CertificateRequest {
     /// Its name in the system, and its first subject name.
+    #[schemars(length(min = 1, max = 254))]
     pub name: String,
     /// Further subject names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10000))]
     pub sans: Option<Vec<String>>,
     /// The profile by name; the default profile if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,8 +42,20 @@ const CERTIFICATE: &[Field] = &[
     optional("csr", Shape::Text),
 ];
 
+impl CertificateRequest {
+    fn faults_at(&self, at: &str) -> Option<FieldError> {
+        let empty = self.sans.as_ref().is_some_and(Vec::is_empty);
+        let detail = "must hold at least one name, or be left out";
+        empty.then(|| FieldError::new(format!("{at}/sans"), "names_count", detail))
+    }
+}
+
 impl Request for CertificateRequest {
     const SHAPE: Shape = Shape::Object(CERTIFICATE);
+
+    fn faults(&self) -> Vec<FieldError> {
+        self.faults_at("").into_iter().collect()
+    }
 }
 
 /// Asks for many at once: `POST /api/v1/certificates:bulk`.
@@ -62,7 +76,10 @@ impl Request for BulkCertificateRequest {
     fn faults(&self) -> Vec<FieldError> {
         let count = self.certificates.len();
         if (1..=MAX_BULK).contains(&count) {
-            return Vec::new();
+            let items = self.certificates.iter().enumerate();
+            return items
+                .filter_map(|(place, item)| item.faults_at(&format!("/certificates/{place}")))
+                .collect();
         }
         let detail = format!("must hold 1..{MAX_BULK} certificates, got {count}");
         vec![FieldError::new("/certificates", "wrong_length", detail)]

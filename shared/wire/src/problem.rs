@@ -5,7 +5,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ProblemCode;
+use crate::{ProblemCode, private_key};
+
+/// Faults in one answer at most: a body of a megabyte can have a hundred thousand.
+const ERRORS_MOST: usize = 100;
 
 /// `application/problem+json` (RFC 9457) with our extension members.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,15 +93,36 @@ impl Problem {
 
     /// All faults of a request at once.
     #[must_use]
-    pub fn of_fields(kind: ProblemCode, errors: Vec<FieldError>) -> Self {
+    pub fn of_fields(kind: ProblemCode, mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] => format!("{}: {}", only.pointer, only.detail),
+            more if more.len() > ERRORS_MOST => {
+                format!(
+                    "{} faults, see the first {ERRORS_MOST} in errors",
+                    more.len()
+                )
+            }
             more => format!("{} faults, see errors", more.len()),
         };
+        let leaked = errors.iter().any(|error| error.code == private_key::CODE);
+        errors.truncate(ERRORS_MOST);
+        if leaked {
+            return Self {
+                errors,
+                ..Self::private_key_received()
+            };
+        }
         Self {
             errors,
             ..Self::new(kind, detail)
         }
+    }
+
+    /// A private key came in.
+    #[must_use]
+    pub fn private_key_received() -> Self {
+        let kind = ProblemCode::InvalidRequest;
+        Self::finer(kind, private_key::CODE, private_key::DETAIL).with_hint(private_key::HINT)
     }
 
     /// Adds what to do.

@@ -4,7 +4,10 @@
 
 use serde_json::Value;
 
-use crate::FieldError;
+use crate::{FieldError, private_key};
+
+/// The most items of any list.
+const LIST_MOST: usize = 10_000;
 
 /// The form of a JSON value.
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +78,17 @@ impl Shape {
                     let detail = "holds a NUL character, which cannot be stored";
                     faults.push(FieldError::new(pointer, "nul_character", detail));
                 }
+                if private_key::is_in(text.as_bytes()) {
+                    let (code, detail) = (private_key::CODE, private_key::DETAIL);
+                    faults.push(FieldError::new(pointer, code, detail));
+                }
             }
             (Self::Whole, Value::Number(number)) if number.is_i64() => {}
             (Self::Number, Value::Number(_)) | (Self::Bool, Value::Bool(_)) => {}
+            (Self::List(_), Value::Array(items)) if items.len() > LIST_MOST => {
+                let detail = format!("holds {} items, at most {LIST_MOST} are taken", items.len());
+                faults.push(FieldError::new(pointer, "too_many_items", detail));
+            }
             (Self::List(inner), Value::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     inner.collect(&format!("{pointer}/{index}"), item, faults);

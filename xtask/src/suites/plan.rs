@@ -25,6 +25,8 @@ pub enum Suite {
     Unit,
     /// Tests on a real Postgres
     Sql,
+    /// Strange requests made of the API's own document
+    Contract,
     /// Real processes that are killed and paused
     Process,
     /// A short run of each fuzz target (with `--full`)
@@ -49,12 +51,13 @@ pub enum Step {
 }
 
 impl Suite {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tidy,
         Self::Habits,
         Self::Build,
         Self::Unit,
         Self::Sql,
+        Self::Contract,
         Self::Process,
         Self::Fuzz,
     ];
@@ -71,6 +74,7 @@ impl Suite {
             Self::Build => "build",
             Self::Unit => "unit",
             Self::Sql => "sql",
+            Self::Contract => "contract",
             Self::Process => "process",
             Self::Fuzz => "fuzz",
         }
@@ -84,6 +88,8 @@ impl Suite {
             Self::Build => 24,
             Self::Unit => 2,
             Self::Sql => 8,
+            Self::Contract if full => 25,
+            Self::Contract => 3,
             Self::Process if full => 30,
             Self::Process => 9,
             Self::Fuzz => 15,
@@ -93,12 +99,18 @@ impl Suite {
 
     /// Whether something in it calls a tool in Python.
     pub fn needs_python(self) -> bool {
-        matches!(self, Self::Habits | Self::Sql | Self::Process)
+        matches!(
+            self,
+            Self::Habits | Self::Sql | Self::Contract | Self::Process
+        )
     }
 
     /// Whether it needs what the build suite makes.
     pub fn needs_build(self) -> bool {
-        matches!(self, Self::Unit | Self::Sql | Self::Process)
+        matches!(
+            self,
+            Self::Unit | Self::Sql | Self::Contract | Self::Process
+        )
     }
 }
 
@@ -181,6 +193,7 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
             }
             vec![Step::Tests(cargo(&[&test[..], &["--test", "it"]].concat()))]
         }
+        Suite::Contract => vec![strange_requests()],
         Suite::Process => {
             let binaries = process_binaries(members);
             if binaries.is_empty() {
@@ -192,6 +205,12 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
             ))]
         }
     })
+}
+
+/// The tests of the API that call schemathesis; in the suite `sql` they are left out.
+fn strange_requests() -> Step {
+    let words = "test --locked -p certmill-api --test it -- --ignored schemathesis";
+    Step::Tests(words.split(' ').map(str::to_owned).collect())
 }
 
 /// Test binaries other than `it`; tidy holds that only cli has such.
@@ -211,6 +230,13 @@ fn compile_only(step: Step) -> Option<Step> {
         return None;
     }
     words.retain(|word| word != "--no-fail-fast");
+    // What follows is for the test binary, which is not started.
+    words.truncate(
+        words
+            .iter()
+            .position(|word| word == "--")
+            .unwrap_or(words.len()),
+    );
     words.push("--no-run".to_owned());
     Some(Step::Prepare(words))
 }

@@ -14,6 +14,9 @@ pub enum KeyError {
          uncompressed), Ed25519, or RSA with 2048 to 8192 bits"
     )]
     Unsupported,
+    /// An elliptic curve that is not supported, explicit parameters, or a compressed point.
+    #[error("the curve or its form is not supported; use P-256 or P-384 by name, uncompressed")]
+    Curve,
     /// An encrypted private key.
     #[error("the private key is encrypted; decrypt it first")]
     Encrypted,
@@ -52,9 +55,13 @@ impl KeyError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Malformed => "malformed_key",
-            Self::Unsupported | Self::TooLong { .. } => "unsupported_key",
+            Self::Unsupported => "unsupported_key",
+            Self::Curve => "unsupported_curve",
+            Self::TooLong { .. } => "key_too_long",
             Self::Encrypted => "encrypted_key",
-            Self::TooShort { .. } | Self::Exponent | Self::SmallFactor => "weak_key",
+            Self::TooShort { .. } => "weak_key",
+            Self::Exponent => "weak_key_exponent",
+            Self::SmallFactor => "weak_key_small_factor",
             Self::ClosePrimes => "weak_key_close_primes",
             Self::Roca => "weak_key_roca",
             Self::Generation => "key_generation_failed",

@@ -99,9 +99,9 @@ fn check_ec(algorithm: &AlgorithmIdentifier<'_>, point: &[u8]) -> Result<KeyAlgo
         .parameters
         .as_ref()
         .and_then(|any| any.as_oid().ok());
-    let curve = curve.ok_or(KeyError::Unsupported)?;
+    let curve = curve.ok_or(KeyError::Curve)?;
     if point.first() != Some(&4) {
-        return Err(KeyError::Unsupported);
+        return Err(KeyError::Curve);
     }
     if curve == OID_EC_P256 {
         ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).map_err(|_| KeyError::Malformed)?;
@@ -110,6 +110,6 @@ fn check_ec(algorithm: &AlgorithmIdentifier<'_>, point: &[u8]) -> Result<KeyAlgo
         ParsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, point).map_err(|_| KeyError::Malformed)?;
         Ok(KeyAlgorithm::EcdsaP384)
     } else {
-        Err(KeyError::Unsupported)
+        Err(KeyError::Curve)
     }
 }

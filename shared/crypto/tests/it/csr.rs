@@ -105,23 +105,23 @@ fn weak_keys_and_signatures_have_their_codes() {
     for (key, flags, expected) in [
         ("genrsa -out k.pem 1024", "", "weak_key"),
         ("genrsa -out k.pem 2047", "", "weak_key"),
-        ("genrsa -3 -out k.pem 2048", "", "weak_key"),
+        ("genrsa -3 -out k.pem 2048", "", "weak_key_exponent"),
         (
             "ecparam -name prime192v1 -genkey -out k.pem",
             "",
-            "unsupported_key",
+            "unsupported_curve",
         ),
         (
             "ecparam -name secp521r1 -genkey -out k.pem",
             "",
-            "unsupported_key",
+            "unsupported_curve",
         ),
         (
             "ecparam -name prime256v1 -param_enc explicit -genkey -out k.pem",
             "",
-            "unsupported_key",
+            "unsupported_curve",
         ),
-        (COMPRESSED, "", "unsupported_key"),
+        (COMPRESSED, "", "unsupported_curve"),
         ("genpkey -algorithm ED448 -out k.pem", "", "unsupported_key"),
         (
             "genpkey -algorithm RSA-PSS -out k.pem",

@@ -3,6 +3,7 @@
 
 mod ca;
 mod chain;
+mod corpus;
 mod csr;
 mod fixture;
 mod hierarchy;
