@@ -8,7 +8,7 @@ use crate::Error;
 use crate::context::{begin, commit};
 use crate::effects::crl::KIND;
 use crate::error::or_not_found;
-use certmill_crypto::ca::{CrlPlan, ResponderPlan, RevokedSerial};
+use certmill_crypto::ca::{CaIdentity, CrlPlan, ResponderPlan, RevokedSerial};
 use certmill_crypto::keys::PublicKey;
 use certmill_crypto::random;
 use certmill_domain::ids::TeamId;
@@ -43,16 +43,27 @@ pub fn crl_job(ca_key_id: Uuid) -> NewJob {
 pub async fn sweep(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<usize, Error> {
     let mut tx = begin(pool).await?;
     checkpoint::hold(&mut tx, lease).await?;
-    let due = crl::due(&mut tx).await?;
-    let jobs: Vec<NewJob> = due.iter().map(|id| swept(*id)).collect();
+    let mut jobs: Vec<NewJob> = Vec::new();
+    for (id, der) in crl::due(&mut tx).await? {
+        if lists(&der)? {
+            jobs.push(swept(id));
+        }
+    }
     enqueue_all(&mut tx, &jobs).await?;
     crl::forget_old(&mut tx).await?;
     ocsp_responder::forget_old(&mut tx).await?;
     commit(tx).await?;
-    if !due.is_empty() {
+    if !jobs.is_empty() {
         hinter.hint(AUTHORITY_LANE);
     }
-    Ok(due.len())
+    Ok(jobs.len())
+}
+
+/// Whether an authority publishes lists: one that was imported may lack cRLSign.
+pub(crate) fn lists(certificate_der: &[u8]) -> Result<bool, Error> {
+    CaIdentity::of(certificate_der)
+        .map(|identity| identity.signs_crls())
+        .map_err(|why| Error::Crypto(why.to_string()))
 }
 
 /// The sweep's job has a key, so that sweeps do not pile up where no worker signs.
@@ -76,7 +87,7 @@ pub struct Draft {
 }
 
 /// Draws up the next list of an authority under the job's fence; `None` where the last one still
-/// shows everything and is not half over.
+/// shows everything and is not half over, or where the authority may sign none.
 ///
 /// # Errors
 /// [`Error::LeaseLost`]; [`Error::NotFound`] for no such authority.
@@ -86,6 +97,9 @@ pub async fn draw(pool: &Pool, lease: &Lease, ca_key_id: Uuid) -> Result<Option<
     let authority = ca_key::by_id(&mut tx, ca_key_id)
         .await
         .map_err(or_not_found("authority"))?;
+    if !lists(&authority.certificate_der)? {
+        return Ok(None);
+    }
     let head = crl::take_up(&mut tx, ca_key_id).await?;
     let last = crl::last(&mut tx, ca_key_id).await?;
     // Read under the head's lock: later than every list and not later than the next revocation.

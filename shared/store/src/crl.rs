@@ -196,13 +196,14 @@ pub async fn forget_old(conn: &mut PgConnection) -> Result<u64, Error> {
 }
 
 /// Authorities that need a new list: none is there yet, something was revoked since the last one,
-/// or more than half of its time is over. Ended authorities list nothing any more.
+/// or more than half of its time is over. Each comes with its certificate, since not every one may
+/// sign lists. Ended authorities list nothing any more.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn due(conn: &mut PgConnection) -> Result<Vec<Uuid>, Error> {
-    Ok(sqlx::query_scalar(
-        "SELECT k.id FROM ca_key k
+pub async fn due(conn: &mut PgConnection) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
+    Ok(sqlx::query_as(
+        "SELECT k.id, k.certificate_der FROM ca_key k
          LEFT JOIN crl_head h ON h.ca_key_id = k.id
          LEFT JOIN LATERAL (SELECT c.revision, c.this_update, c.next_update FROM crl c
                             WHERE c.ca_key_id = k.id ORDER BY c.number DESC LIMIT 1) l ON true

@@ -43,16 +43,18 @@ pub struct Entry {
     pub reason: RevocationReason,
 }
 
-/// Our authorities that signed those versions, each once, in the order of their ids.
+/// Our authorities that signed those versions, each once with its certificate, in the order of their
+/// ids.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn authorities_of(
     conn: &mut PgConnection,
     versions: &[VersionId],
-) -> Result<Vec<Uuid>, Error> {
-    Ok(sqlx::query_scalar(
-        "SELECT DISTINCT ca_key_id FROM version WHERE id = ANY($1) AND ca_key_id IS NOT NULL ORDER BY 1",
+) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
+    Ok(sqlx::query_as(
+        "SELECT id, certificate_der FROM ca_key
+         WHERE id IN (SELECT ca_key_id FROM version WHERE id = ANY($1)) ORDER BY id",
     )
     .bind(versions.iter().map(|id| id.0).collect::<Vec<_>>())
     .fetch_all(conn)

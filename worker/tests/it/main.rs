@@ -8,8 +8,10 @@
 mod issue;
 mod kinds;
 mod lint;
+mod no_lists;
 mod openssl;
 mod plain;
 mod revocation;
 mod rig;
 mod rollover;
+mod varied;

@@ -59,6 +59,7 @@ async fn list(pool: &Pool, output: Output) -> Result<(), Failure> {
         "KEK",
         "IN USE BY",
         "LIVE",
+        "REVOCATION",
         "STATE",
     ];
     let rows: Vec<Vec<String>> = all
@@ -73,6 +74,7 @@ async fn list(pool: &Pool, output: Output) -> Result<(), Failure> {
                 one.authority.kek_id.clone(),
                 one.issuers.join(","),
                 one.live_versions.to_string(),
+                revocation(one).to_owned(),
                 state(one).to_owned(),
             ]
         })
@@ -90,8 +92,17 @@ fn shown(one: &Standing) -> serde_json::Value {
         "kek_id": one.authority.kek_id,
         "issuers": one.issuers,
         "live_versions": one.live_versions,
+        "revocation": revocation(one),
         "state": state(one),
     })
+}
+
+fn revocation(one: &Standing) -> &'static str {
+    if one.publishes_lists {
+        "crl,ocsp"
+    } else {
+        "ocsp"
+    }
 }
 
 fn state(one: &Standing) -> &'static str {

@@ -9,6 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::{FromDer, ParsedExtension};
 
 use crate::ca::HierarchyError;
+use crate::ca::identity::signs_crls;
 use crate::digest::sha256_hex;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::{pem, signature};
@@ -72,10 +73,9 @@ impl Hierarchy {
         let in_path = path.iter().map(|index| &parsed[*index]);
         let end = in_path.map(|one| one.validity().not_after.to_datetime());
         let lowest = path.first().map(|index| &parsed[*index]);
-        let usage = lowest.and_then(|one| one.key_usage().ok().flatten());
         Ok(Self {
             not_after: end.min().unwrap_or(now),
-            signs_crls: usage.is_some_and(|usage| usage.value.crl_sign()),
+            signs_crls: lowest.is_some_and(|one| signs_crls(one)),
             ders: path.iter().map(|index| ders[*index].clone()).collect(),
         })
     }

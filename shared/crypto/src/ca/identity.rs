@@ -3,6 +3,7 @@
 //! Invariant: made from the certificate alone. Authorities that share name and key are one.
 
 use aws_lc_rs::digest;
+use x509_parser::certificate::X509Certificate;
 
 use crate::ca::CaError;
 use crate::chain::parse;
@@ -18,6 +19,7 @@ pub struct CaIdentity {
     pub(crate) sha256: ([u8; 32], [u8; 32]),
     serial: Vec<u8>,
     label: String,
+    signs_crls: bool,
 }
 
 impl CaIdentity {
@@ -39,6 +41,7 @@ impl CaIdentity {
             sha256: (sha256(name), sha256(key)),
             serial: serial[zeros..].to_vec(),
             label,
+            signs_crls: signs_crls(&certificate),
         })
     }
 
@@ -53,6 +56,19 @@ impl CaIdentity {
     pub fn serial(&self) -> &[u8] {
         &self.serial
     }
+
+    /// Whether it may sign revocation lists (cRLSign: RFC 5280, section 4.2.1.3). One that may not
+    /// publishes none; OCSP answers are signed by a responder and need nothing of it.
+    #[must_use]
+    pub fn signs_crls(&self) -> bool {
+        self.signs_crls
+    }
+}
+
+/// Without a key usage a key may be used for everything.
+pub(crate) fn signs_crls(certificate: &X509Certificate<'_>) -> bool {
+    let usage = certificate.key_usage().ok().flatten();
+    usage.is_none_or(|usage| usage.value.crl_sign())
 }
 
 /// SHA-1 (FIPS 180-4). It names keys in OCSP, where requests choose it; nothing is trusted by it.

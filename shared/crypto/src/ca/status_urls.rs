@@ -19,8 +19,8 @@ const OCSP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1"
 /// The addresses that a leaf names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusUrls {
-    /// Of the CRL.
-    pub crl: String,
+    /// Of the CRL, where the authority may sign one.
+    pub crl: Option<String>,
     /// Of the OCSP responder.
     pub ocsp: String,
 }
@@ -31,15 +31,18 @@ impl StatusUrls {
     pub fn below(base: &str, issuer: &CaIdentity) -> Self {
         let base = base.trim_end_matches('/');
         Self {
-            crl: format!("{base}/crl/{}.crl", issuer.label()),
+            crl: issuer
+                .signs_crls()
+                .then(|| format!("{base}/crl/{}.crl", issuer.label())),
             ocsp: format!("{base}/ocsp"),
         }
     }
 
     pub(super) fn write(&self, params: &mut CertificateParams) -> Result<(), CaError> {
-        params.crl_distribution_points = vec![CrlDistributionPoint {
-            uris: vec![self.crl.clone()],
-        }];
+        let lists = self.crl.iter().map(|url| CrlDistributionPoint {
+            uris: vec![url.clone()],
+        });
+        params.crl_distribution_points = lists.collect();
         let location = Ia5String::new(&self.ocsp).map_err(|_| CaError::Signing)?;
         let access = AuthorityInfoAccessSyntax(vec![AccessDescription {
             access_method: OCSP,

@@ -107,7 +107,8 @@ pub async fn import(
     let mut warnings = warnings(&mut tx, team, &issuer, &signing, now).await?;
     if !hierarchy.signs_crls() {
         warnings.push(
-            "its key usage lacks cRLSign, so it cannot publish which certificates are revoked"
+            "its key usage lacks cRLSign: no revocation list is made for it, and its certificates \
+             name none; what is revoked is told by OCSP alone"
                 .to_owned(),
         );
     }

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::context::begin;
+use crate::publication::lists;
 use certmill_crypto::chain::certificate_pem;
 use certmill_pg::Pool;
 use certmill_store::ca_key::{self, CaKey};
@@ -16,6 +17,8 @@ pub struct Standing {
     pub authority: CaKey,
     /// The issuers that sign with it.
     pub issuers: Vec<String>,
+    /// Whether revocation lists are made for it; else OCSP alone tells what is revoked.
+    pub publishes_lists: bool,
     /// How many versions that have not ended it signed.
     pub live_versions: i64,
 }
@@ -30,6 +33,8 @@ pub async fn list(owner: &Pool) -> Result<Vec<Standing>, Error> {
     let versions: HashMap<Uuid, i64> = ca_key::live_versions(&mut tx).await?.into_iter().collect();
     let issuers = issuer::with_authority(&mut tx).await?;
     let standing = all.into_iter().map(|authority| Standing {
+        // One that cannot be read signs nothing.
+        publishes_lists: lists(&authority.certificate_der).unwrap_or(false),
         issuers: issuers
             .iter()
             .filter(|one| one.ca_key_id == Some(authority.id))

@@ -90,8 +90,8 @@ pub async fn apply(effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
             .await?
             .into_iter()
             .collect();
-    for authority in revocation::authorities_of(&mut *tx, &versions).await? {
-        if crl::note_revoked(&mut *tx, authority).await? {
+    for (authority, der) in revocation::authorities_of(&mut *tx, &versions).await? {
+        if publication::lists(&der)? && crl::note_revoked(&mut *tx, authority).await? {
             enqueue(&mut *tx, &publication::crl_job(authority)).await?;
         }
     }
