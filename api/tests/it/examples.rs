@@ -111,7 +111,7 @@ impl Stage {
     }
 
     /// What stands on this stage for the id of an example.
-    fn id(&self, operation: &str, example: &str) -> &str {
+    pub fn id(&self, operation: &str, example: &str) -> &str {
         match (operation, example.split_once('_').unwrap().0) {
             ("certificates.export_key", _) => &self.sealed,
             ("jobs.retry", _) => &self.cancelled,

@@ -26,4 +26,5 @@ mod problems;
 mod revocation;
 mod roles;
 mod schemathesis;
+mod strangers;
 mod tls;

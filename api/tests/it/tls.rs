@@ -1,6 +1,6 @@
 //! What is spoken on the port, and whose certificate is shown.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certmill_service::Role;
 
@@ -134,6 +134,32 @@ async fn odd_requests_are_answered_with_problems_or_refused() {
         many.starts_with("HTTP/1.1 431") && many.contains("headers_too_large"),
         "{many}"
     );
+}
+
+#[tokio::test]
+async fn who_never_ends_the_headers_is_cut_off_and_hinders_nobody() {
+    let api = Api::start().await;
+    let began = Instant::now();
+    let slow = (0..8).map(|_| {
+        raw(
+            api.bound.local_addr,
+            "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        )
+    });
+    let good = async {
+        for _ in 0..50 {
+            assert_eq!(api.get("/api/v1/version").await.status, 200);
+        }
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(slow), good);
+    // `raw` itself gives up after 15 s.
+    assert!(began.elapsed() < Duration::from_secs(14));
+    for answer in answers {
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -260,7 +260,7 @@ mod tests {
         let process = steps(Suite::Process, &all, &members).unwrap();
         let text = format!("{process:?}");
         assert!(text.contains("process") && text.contains("faults") && !text.contains("\"it\""));
-        assert_eq!(steps(Suite::Build, &all, &members).unwrap().len(), 3);
+        assert_eq!(steps(Suite::Build, &all, &members).unwrap().len(), 4);
     }
 
     #[test]
