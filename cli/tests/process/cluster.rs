@@ -155,6 +155,14 @@ impl Cluster {
 
     /// Runs an operator's command to its end: exit code, and what it printed to both outputs.
     pub async fn operate(&self, command: &[&str]) -> (Option<i32>, String) {
+        let mut child = self.begin_operation(command);
+        let status = child.exit(Duration::from_secs(60)).await;
+        let printed = fs::read_to_string(self.log("operator")).unwrap_or_default();
+        (status.code(), printed)
+    }
+
+    /// Starts an operator's command.
+    pub fn begin_operation(&self, command: &[&str]) -> Child {
         let mut env = self.env();
         let owner = self.folder.join("migrate.url").display().to_string();
         env.push(("CERTMILL_MIGRATE_URL_FILE".to_owned(), owner));
@@ -163,9 +171,7 @@ impl Cluster {
         args.extend(self.args("keys").into_iter().filter(|word| !form(word)));
         let log = self.log("operator");
         fs::remove_file(&log).ok();
-        let mut child = Child::start("operator", &args, &env, &log);
-        let status = child.exit(Duration::from_secs(60)).await;
-        (status.code(), fs::read_to_string(&log).unwrap_or_default())
+        Child::start("operator", &args, &env, &log)
     }
 
     /// Waits for the end of a process that must refuse to start, with that code; what it printed.
