@@ -8,7 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use certmill_domain::ids::{CertificateId, JobId};
 use certmill_domain::job::JobState;
 use certmill_queue::read::JobRow;
-use certmill_service::{Caller, certificates, jobs};
+use certmill_service::certificates::{self, Detail};
+use certmill_service::{Caller, jobs};
 use certmill_tasks::Backoff;
 use certmill_wire::Accepted;
 use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -22,14 +23,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Looks come close together at first: a local CA is done within milliseconds, others take seconds.
 const LOOKS: Backoff = Backoff::new(Duration::from_millis(4), Duration::from_millis(100));
 
+/// Work that was taken on.
+pub(crate) struct Stands {
+    /// The certificate.
+    pub certificate: CertificateId,
+    /// The job that works on it.
+    pub job: JobId,
+    /// Both as they were written, where that is known.
+    pub shown: Option<Box<(Detail, JobRow)>>,
+    /// Whether an earlier request asked for it.
+    pub replayed: bool,
+}
+
 /// Answers with the certificate as it stands and its job.
 pub(crate) async fn accepted(
     app: &App,
     caller: &Caller,
-    certificate: CertificateId,
-    job: JobId,
+    stands: Stands,
     headers: &HeaderMap,
-    replayed: bool,
 ) -> Result<Response, Error> {
     let most = LONGEST_WAIT.min(app.limits.request_timeout / 2);
     let preferred = preferred_wait(headers).min(most);
@@ -43,9 +54,14 @@ pub(crate) async fn accepted(
     } else {
         Duration::ZERO
     };
-    let job = wait(app, caller, job, longest).await?;
+    let (detail, job) = match stands.shown {
+        Some(shown) if longest.is_zero() => *shown,
+        _ => {
+            wait(app, caller, stands.job, longest).await?;
+            certificates::with_job(&app.context, caller, stands.certificate, stands.job).await?
+        }
+    };
     drop(place);
-    let detail = certificates::with_job(&app.context, caller, certificate, &job).await?;
     let done = job.state == JobState::Completed && !longest.is_zero();
     let status = if done {
         StatusCode::OK
@@ -66,19 +82,23 @@ pub(crate) async fn accepted(
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    idempotency::mark(response.headers_mut(), replayed);
+    idempotency::mark(response.headers_mut(), stands.replayed);
     Ok(response)
 }
 
 /// Looks at the job until it has ended or the time is over; no connection is held meanwhile.
-async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<JobRow, Error> {
+async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<(), Error> {
     let started = Instant::now();
     let mut looks = 0;
     loop {
-        let job = jobs::by_id(&app.context, caller, id).await?;
         let left = longest.saturating_sub(started.elapsed());
-        if job.state.is_final() || left.is_zero() {
-            return Ok(job);
+        if left.is_zero()
+            || jobs::by_id(&app.context, caller, id)
+                .await?
+                .state
+                .is_final()
+        {
+            return Ok(());
         }
         looks += 1;
         let pause = LOOKS.delay(looks, &mut rand::rng());

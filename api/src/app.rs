@@ -9,9 +9,11 @@ use bytes::Bytes;
 use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
+use certmill_service::certificates::Intake;
 use certmill_settings::ApiLimits;
 
 use crate::admission::Admission;
+use crate::allowance::Allowance;
 use crate::principals::Principals;
 use crate::readiness::Readiness;
 
@@ -33,6 +35,10 @@ pub(crate) struct Shared {
     pub limits: ApiLimits,
     /// How much goes on at once.
     pub admission: Admission,
+    /// Passes of the rate limit, for a tenth of a second.
+    pub allowance: Allowance,
+    /// Takes single asks for certificates.
+    pub intake: Intake,
     /// Who sent which key, for two seconds.
     pub principals: Principals,
     /// Whether this replica serves.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use certmill_coordination::limiter::{Admission, GcraLimit, take};
+use certmill_coordination::limiter::{Admission, GcraLimit};
 use certmill_service::Caller;
 use certmill_service::keys::Proof;
 use certmill_settings::ApiLimits;
@@ -110,7 +110,8 @@ fn unauthenticated(detail: &str) -> Error {
 /// will say so itself, and a limit is no reason for an outage.
 async fn limit(app: &App, caller: &Caller) -> Result<(), Error> {
     let key = format!("api:{}", caller.actor);
-    match take(&app.context.pool, &key, gcra(&app.limits)).await {
+    let pool = &app.context.pool;
+    match app.allowance.take(pool, &key, gcra(&app.limits)).await {
         Ok(Admission::Allowed) => Ok(()),
         Ok(Admission::Denied { retry_after }) => {
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);

@@ -5,6 +5,7 @@
 
 mod accepted;
 mod admission;
+mod allowance;
 mod app;
 mod auth;
 mod body;

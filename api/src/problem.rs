@@ -139,6 +139,7 @@ impl From<Refusal> for Error {
             )),
             Refusal::Forbidden(role) => forbidden(role),
             Refusal::Misconfigured(why) => Self::finer(ProblemCode::Conflict, "server_setup", why),
+            Refusal::Unknown(why) => Self::database(why),
             Refusal::Store(error) => of_store(error),
             Refusal::Queue(error) if error.is_unavailable() => Self::database(error),
             Refusal::Coordination(error) if error.is_unavailable() => Self::database(error),

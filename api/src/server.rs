@@ -14,6 +14,7 @@ use axum_server::{Handle, Server};
 use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
+use certmill_service::certificates::Intake;
 use certmill_settings::{ApiLimits, TlsFiles};
 use certmill_store::clock;
 use certmill_tasks::{JitterPercent, JitteredTicker, Tasks};
@@ -21,6 +22,7 @@ use hyper_util::rt::TokioTimer;
 use time::OffsetDateTime;
 
 use crate::admission::Admission;
+use crate::allowance::Allowance;
 use crate::app::{App, Shared};
 use crate::contract;
 use crate::own_certificate::{OwnCertificate, wanted_names};
@@ -149,11 +151,13 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
     let app = App::new(Shared {
         readiness: Readiness::new(options.context.pool.clone(), shutdown.clone()),
         admission: Admission::for_pool(&options.context.pool),
+        intake: Intake::new(options.context.clone(), tasks.clone()),
         context: options.context,
         contract,
         cursor_key: options.cursor_key,
         bootstrap_token: options.bootstrap_token,
         limits: options.limits,
+        allowance: Allowance::default(),
         principals: Principals::default(),
     });
     let tls = match options.tls {

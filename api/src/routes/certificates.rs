@@ -15,7 +15,7 @@ use certmill_wire::{
 use http::HeaderMap;
 use uuid::Uuid;
 
-use crate::accepted::accepted;
+use crate::accepted::{Stands, accepted};
 use crate::app::App;
 use crate::body::{self, OptionalJson};
 use crate::contract::{Answer, CERTIFICATE_ID, Header, Operation};
@@ -50,15 +50,33 @@ pub(super) async fn request(
     body: body::Json<CertificateRequest>,
 ) -> Result<Response, Error> {
     let key = idempotency::of(&headers, "POST /api/v1/certificates", "", &body.bytes)?;
-    let asks = vec![ask(body.value)];
-    let answer =
-        certificates::request(&app.context, &caller, asks, |_| String::new(), key.as_ref())
-            .await
-            .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
-    match answer.value.into_iter().next() {
+    let ask = ask(body.value);
+    let (outcome, shown, replayed) = match key {
+        None => {
+            let taken = app.intake.request(&caller, ask).await?;
+            (Some(taken.outcome), taken.shown, false)
+        }
+        // By itself: the key's row is locked until the end, and others must not wait for it.
+        Some(_) => {
+            let (asks, root) = (vec![ask], |_| String::new());
+            let answer = certificates::request(&app.context, &caller, asks, root, key.as_ref())
+                .await
+                .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
+            (answer.value.into_iter().next(), None, answer.replayed)
+        }
+    };
+    match outcome {
         Some(ItemOutcome::Accepted {
             certificate, job, ..
-        }) => accepted(&app, &caller, certificate, job, &headers, answer.replayed).await,
+        }) => {
+            let stands = Stands {
+                certificate,
+                job,
+                shown,
+                replayed,
+            };
+            accepted(&app, &caller, stands, &headers).await
+        }
         Some(ItemOutcome::Exists { name }) => Err(exists(&name)),
         Some(ItemOutcome::Refused { faults }) => Err(problem::of_fields(faults).into()),
         None => Err(Error::internal("the service gave no outcome")),
@@ -160,13 +178,11 @@ pub(super) async fn renew(
     let answer = certificates::renew_with(&app.context, &caller, id, csr, key.as_ref())
         .await
         .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
-    accepted(
-        &app,
-        &caller,
-        id,
-        answer.value.job,
-        &headers,
-        answer.replayed,
-    )
-    .await
+    let stands = Stands {
+        certificate: id,
+        job: answer.value.job,
+        shown: None,
+        replayed: answer.replayed,
+    };
+    accepted(&app, &caller, stands, &headers).await
 }

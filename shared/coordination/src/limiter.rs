@@ -37,14 +37,26 @@ pub enum Admission {
 /// # Errors
 /// [`Error::Limit`] for a limit that lets nothing through, else the database's.
 pub async fn take(pool: &Pool, key: &str, limit: GcraLimit) -> Result<Admission> {
-    if limit.burst == 0 || limit.emission_interval < Duration::from_micros(1) {
+    take_many(pool, key, limit, 1).await
+}
+
+/// Asks for `n` requests of `key` at once, all or none.
+///
+/// # Errors
+/// As [`take`]; more than the burst are [`Error::Limit`], too.
+pub async fn take_many(pool: &Pool, key: &str, limit: GcraLimit, n: u32) -> Result<Admission> {
+    if n == 0
+        || n > limit.burst
+        || limit.burst == 0
+        || limit.emission_interval < Duration::from_micros(1)
+    {
         return Err(Error::Limit);
     }
     let tolerance = limit.emission_interval.saturating_mul(limit.burst);
     let (allowed, retry_after_us): (bool, Option<i64>) =
         sqlx::query_as(include_str!("sql/take.sql"))
             .bind(key)
-            .bind(interval(limit.emission_interval))
+            .bind(interval(limit.emission_interval.saturating_mul(n)))
             .bind(interval(tolerance))
             .fetch_one(pool)
             .await?;

@@ -1,13 +1,14 @@
 //! Opens pools and single connections for one role of certmill.
 //!
-//! Invariant: a connection handed out is outside any transaction. sqlx can take one back whose
-//! `BEGIN` was sent but not yet answered when its future was dropped; the release hook ends it.
+//! Invariant: a connection handed out is outside any transaction. sqlx takes one back whose `BEGIN`
+//! was sent but not yet answered when its future was dropped, so [`begin`] is never left half-way.
 
 use std::time::Duration;
 
+use certmill_tasks::carry_through;
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::address::{self, TlsRule};
 use crate::{Error, Result, login, server};
@@ -113,6 +114,20 @@ pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool
     Ok(pool_options(&options).connect_lazy_with(with_limits))
 }
 
+/// Opens a transaction on a connection of the pool. This is the only way to open one: a caller that
+/// is dropped meanwhile leaves no open transaction behind for whoever gets the connection next.
+///
+/// # Errors
+/// No connection is to be had, or the server refuses.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the place that keeps the begin from being left half-way"
+)]
+pub async fn begin(pool: &Pool) -> sqlx::Result<Tx<'static>> {
+    let pool = pool.clone();
+    carry_through(async move { pool.begin().await }).await
+}
+
 /// One connection outside any pool, with the same limits: for LISTEN, beats, and tests.
 ///
 /// # Errors
@@ -176,15 +191,6 @@ fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
                 if meta.idle_for >= PROVED_FOR {
                     conn.ping().await?;
                 }
-                Ok(true)
-            })
-        })
-        .after_release(|conn, _| {
-            Box::pin(async move {
-                // A lone ROLLBACK outside a transaction writes a warning to the server's log
-                // each time. BEGIN first keeps the usual case silent; in an aborted transaction
-                // BEGIN fails, and the error makes sqlx close the connection.
-                conn.execute("BEGIN; ROLLBACK").await?;
                 Ok(true)
             })
         })

@@ -234,9 +234,7 @@ impl<E: Effects> Desk<E> {
         batch: &[Finished],
         in_doubt: bool,
     ) -> Result<HashSet<JobId>, Setback> {
-        let mut tx = self
-            .pool
-            .begin()
+        let mut tx = certmill_pg::begin(&self.pool)
             .await
             .map_err(|error| before_commit(error.into()))?;
         let ended: Vec<_> = batch.iter().map(|f| (f.lease, f.result.clone())).collect();

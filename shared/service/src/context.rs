@@ -57,7 +57,7 @@ impl Context {
 
 /// Opens a transaction on a pool.
 pub(crate) async fn begin(pool: &Pool) -> Result<Tx<'static>, Error> {
-    pool.begin()
+    certmill_pg::begin(pool)
         .await
         .map_err(|error| Error::Store(error.into()))
 }

@@ -60,6 +60,9 @@ pub enum Error {
     /// The job was taken over; nothing was written.
     #[error("the lease of the job is lost")]
     LeaseLost,
+    /// The database or this process broke off between the commit and its answer.
+    #[error("whether it was carried out is not known: {0}")]
+    Unknown(String),
     /// Key or seal trouble; no secret in the text.
     #[error("cryptography failed: {0}")]
     Crypto(String),

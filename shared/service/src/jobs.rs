@@ -53,7 +53,11 @@ pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
     visible(&mut conn, caller, id).await
 }
 
-async fn visible(conn: &mut Connection, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+pub(crate) async fn visible(
+    conn: &mut Connection,
+    caller: &Caller,
+    id: JobId,
+) -> Result<JobRow, Error> {
     let found = read::by_id(conn, id).await?;
     found
         .filter(|job| job.team_id == caller.team_id)

@@ -4,12 +4,14 @@
 //! task hears of the shutdown, and no two replicas beat in step.
 
 pub mod backoff;
+mod carry_through;
 mod jitter;
 mod shutdown;
 mod tasks;
 mod ticker;
 
 pub use backoff::Backoff;
+pub use carry_through::carry_through;
 pub use jitter::JitterPercent;
 pub use shutdown::Shutdown;
 pub use tasks::{TaskHandle, Tasks};

@@ -51,6 +51,7 @@ fn outcome_of(error: &Error, attempt: i16) -> Outcome {
     let (code, class) = match error {
         Error::LeaseLost => return Outcome::Abandon,
         Error::Store(certmill_store::Error::Unavailable(_))
+        | Error::Unknown(_)
         | Error::Queue(_)
         | Error::Coordination(_) => ("database_unavailable", FailureClass::Retry),
         Error::Store(_) | Error::Crypto(_) => ("row_unusable", FailureClass::Rejected),

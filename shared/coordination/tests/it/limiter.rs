@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_coordination::limiter::{prune_limits, take};
+use certmill_coordination::limiter::{prune_limits, take, take_many};
 use certmill_coordination::{Admission, Error, GcraLimit};
 use certmill_testkit::TestDb;
 use sqlx::Connection;
@@ -43,6 +43,19 @@ async fn a_burst_passes_then_the_wait_is_named_and_true() {
         take(db.app(), "k", self::limit(400, 0)).await,
         Err(Error::Limit)
     ));
+}
+
+#[tokio::test]
+async fn many_are_taken_all_or_none() {
+    let db = TestDb::new().await;
+    let limit = limit(60_000, 10);
+    let many = |n| take_many(db.app(), "k", limit, n);
+    assert_eq!(many(7).await.unwrap(), Admission::Allowed);
+    assert!(matches!(many(4).await.unwrap(), Admission::Denied { .. }));
+    assert_eq!(many(3).await.unwrap(), Admission::Allowed);
+    assert!(matches!(many(1).await.unwrap(), Admission::Denied { .. }));
+    assert!(matches!(many(11).await, Err(Error::Limit)));
+    assert!(matches!(many(0).await, Err(Error::Limit)));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What users do with certificates: request, renew, revoke, read.
 
+mod batch;
+mod intake;
 mod new_key;
 mod prepare;
 mod read;
@@ -7,6 +9,7 @@ mod renew;
 mod request;
 mod revoke;
 
+pub use intake::{Intake, Taken};
 pub use prepare::Ask;
 pub use read::{
     Detail, by_id, chain_pem, key_pem, list, version_pem, versions, versions_by_ids, with_job,

@@ -4,10 +4,10 @@ use crate::error::or_not_found;
 use crate::{Caller, Context, Error, jobs};
 use certmill_crypto::{keys::PrivateKey, seal::Place};
 use certmill_domain::certificate::{Snapshot, waiting_on};
-use certmill_domain::ids::{CertificateId, VersionId};
+use certmill_domain::ids::{CertificateId, JobId, VersionId};
 use certmill_domain::order::issue_key;
 use certmill_domain::waiting::WaitingOn;
-use certmill_pg::PoolConnection;
+use certmill_pg::Connection;
 use certmill_queue::live_by_keys;
 use certmill_queue::read::JobRow;
 use certmill_store::certificate::{Certificate, Filter};
@@ -38,39 +38,62 @@ pub struct Detail {
 /// # Errors
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: CertificateId) -> Result<Detail, Error> {
-    one(context, caller, id, None).await
+    let mut conn = context.acquire().await?;
+    one(&mut conn, caller, id, None).await
 }
 
-/// Like [`by_id`], where the live job of the next generation is known already.
+/// Like [`by_id`], with a job of the certificate, both read on one connection.
 ///
 /// # Errors
-/// As [`by_id`].
+/// [`Error::NotFound`], where either is a foreign team's.
 pub async fn with_job(
     context: &Context,
     caller: &Caller,
     id: CertificateId,
-    job: &JobRow,
-) -> Result<Detail, Error> {
-    let live = (!job.state.is_final()).then_some(job);
-    one(context, caller, id, live).await
+    job: JobId,
+) -> Result<(Detail, JobRow), Error> {
+    let mut conn = context.acquire().await?;
+    let job = jobs::visible(&mut conn, caller, job).await?;
+    let live = (!job.state.is_final()).then_some(&job);
+    let detail = one(&mut conn, caller, id, live).await?;
+    Ok((detail, job))
 }
 
+/// Certificates that this very transaction wrote, each with its first job.
+pub(super) async fn just_asked(
+    conn: &mut Connection,
+    ids: &[CertificateId],
+) -> Result<Vec<(Detail, JobRow)>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = certificate::by_ids(conn, ids).await?;
+    let live = live_jobs(conn, &rows).await?;
+    let details = detail(conn, rows, live).await?.into_iter();
+    Ok(details
+        .filter_map(|detail| {
+            let job = detail.job.clone()?;
+            Some((detail, job))
+        })
+        .collect())
+}
+
+/// `job` is a live job that is known already: the one of the next generation need not be looked up.
 async fn one(
-    context: &Context,
+    conn: &mut Connection,
     caller: &Caller,
     id: CertificateId,
     job: Option<&JobRow>,
 ) -> Result<Detail, Error> {
-    let mut conn = context.acquire().await?;
-    let row = certificate::by_id(&mut conn, caller.team_id, id)
+    let row = certificate::by_id(conn, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
-    let known = job.filter(|job| job.unique_key == Some(issue_key(row.id, row.generation + 1)));
-    let live = match known {
-        Some(job) => HashMap::from([(issue_key(row.id, row.generation + 1), job.clone())]),
-        None => live_jobs(&mut conn, std::slice::from_ref(&row)).await?,
+    let key = issue_key(row.id, row.generation + 1);
+    let live = match job.filter(|job| job.unique_key.as_ref() == Some(&key)) {
+        Some(job) => HashMap::from([(key, job.clone())]),
+        None => live_jobs(conn, std::slice::from_ref(&row)).await?,
     };
-    let mut details = detail(&mut conn, vec![row], live).await?;
+    let mut details = detail(conn, vec![row], live).await?;
     details.pop().ok_or(Error::NotFound("certificate"))
 }
 
@@ -94,7 +117,7 @@ pub async fn list(
 type LiveJobs = HashMap<Vec<u8>, JobRow>;
 
 /// The live jobs of the next generations.
-async fn live_jobs(conn: &mut PoolConnection, rows: &[Certificate]) -> Result<LiveJobs, Error> {
+async fn live_jobs(conn: &mut Connection, rows: &[Certificate]) -> Result<LiveJobs, Error> {
     let keys: Vec<Vec<u8>> = rows
         .iter()
         .map(|row| issue_key(row.id, row.generation + 1))
@@ -103,7 +126,7 @@ async fn live_jobs(conn: &mut PoolConnection, rows: &[Certificate]) -> Result<Li
 }
 
 async fn detail(
-    conn: &mut PoolConnection,
+    conn: &mut Connection,
     rows: Vec<Certificate>,
     mut live: LiveJobs,
 ) -> Result<Vec<Detail>, Error> {

@@ -1,25 +1,11 @@
 //! A certificate is asked for: one transaction writes certificate, order, audit row and job.
 
-use super::new_key;
-use super::prepare::{Ask, Prepared, prepare};
-use crate::effects::issue::{IssueArgs, KIND};
+use super::batch::{self, Asked, Written};
+use super::prepare::{Ask, prepare};
 use crate::idempotency::{self, Answer, Idempotency};
-use crate::issuing::plan;
 use crate::{Caller, Context, Error, FieldFault};
 use certmill_domain::ids::{CertificateId, JobId};
-use certmill_domain::key::KeyAlgorithm;
-use certmill_domain::order::{OrderPlan, issue_key};
-use certmill_domain::profile::{KeySource, Profile};
-use certmill_pg::Tx;
-use certmill_queue::enqueue::{NewJob, enqueue_all};
-use certmill_store::audit::NewAudit;
-use certmill_store::certificate::NewCertificate;
-use certmill_store::event::NewEvent;
-use certmill_store::issuer::Issuer;
-use certmill_store::{certificate, clock, issuer, journal, order, profile, revocation};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use time::OffsetDateTime;
 
 /// The name of the profile that is used when none is named.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -62,9 +48,8 @@ pub async fn request(
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Vec<ItemOutcome>>, Error> {
     let prepared = tokio::task::spawn_blocking(move || {
-        asks.iter()
-            .enumerate()
-            .map(|(n, ask)| prepare(ask, &pointer(n)))
+        let asks = asks.iter().enumerate();
+        asks.map(|(n, ask)| prepare(ask, &pointer(n)))
             .collect::<Vec<_>>()
     })
     .await
@@ -76,309 +61,18 @@ pub async fn request(
             replayed: true,
         });
     }
-    let mut batch = Batch::new(context, caller, clock::now(&mut tx).await?);
-    let mut outcomes: Vec<Option<ItemOutcome>> = Vec::with_capacity(prepared.len());
-    let known_to_others = known_to_others(&mut tx, &prepared).await?;
-    for (n, one) in prepared.into_iter().enumerate() {
-        let admitted = match one {
-            Ok(prepared) if is_among(&known_to_others, &prepared) => {
-                Err(vec![compromised(&pointer(n))])
-            }
-            Ok(prepared) => batch.admit(&mut tx, prepared, n, &pointer(n)).await?,
-            Err(faults) => Err(faults),
-        };
-        outcomes.push(admitted.err().map(|faults| ItemOutcome::Refused { faults }));
-    }
-    for (n, outcome) in batch.write(&mut tx).await? {
-        outcomes[n] = Some(outcome);
-    }
-    let value: Vec<ItemOutcome> = outcomes.into_iter().flatten().collect();
-    idempotency::remember(&mut tx, caller, idempotency, &value).await?;
+    let asked = |(place, prepared)| Asked {
+        caller,
+        prepared,
+        at: pointer(place),
+    };
+    let asks = prepared.into_iter().enumerate().map(asked).collect();
+    let Written { outcomes, lanes } = batch::write(context, &mut tx, asks).await?;
+    idempotency::remember(&mut tx, caller, idempotency, &outcomes).await?;
     crate::context::commit(tx).await?;
-    batch.lanes().for_each(|lane| context.hinter.hint(lane));
+    lanes.iter().for_each(|lane| context.hinter.hint(lane));
     Ok(Answer {
-        value,
+        value: outcomes,
         replayed: false,
     })
-}
-
-/// Keys of the asks that were reported as compromised.
-async fn known_to_others(
-    tx: &mut Tx<'_>,
-    prepared: &[Result<Prepared, Vec<FieldFault>>],
-) -> Result<Vec<Vec<u8>>, Error> {
-    let asks = prepared.iter().flatten().filter_map(|one| one.csr.as_ref());
-    let keys: Vec<[u8; 32]> = asks.map(|csr| csr.public_key.spki_sha256()).collect();
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
-    Ok(revocation::compromised_among(&mut *tx, &keys).await?)
-}
-
-fn is_among(keys: &[Vec<u8>], ask: &Prepared) -> bool {
-    let key = ask.csr.as_ref().map(|csr| csr.public_key.spki_sha256());
-    key.is_some_and(|key| keys.iter().any(|known| known[..] == key[..]))
-}
-
-fn compromised(at: &str) -> FieldFault {
-    let why = "this key was reported as known to others; make another one";
-    FieldFault::new(format!("{at}/csr"), "key_compromised", why)
-}
-
-/// The asks of one transaction that were admitted, with the rows they need.
-struct Batch<'a> {
-    context: &'a Context,
-    caller: &'a Caller,
-    now: OffsetDateTime,
-    profiles: HashMap<String, Option<(Profile, Issuer)>>,
-    admitted: Vec<Admitted>,
-}
-
-struct Admitted {
-    place: usize,
-    new: NewCertificate,
-    profile: String,
-}
-
-impl<'a> Batch<'a> {
-    fn new(context: &'a Context, caller: &'a Caller, now: OffsetDateTime) -> Self {
-        Self {
-            context,
-            caller,
-            now,
-            profiles: HashMap::new(),
-            admitted: Vec::new(),
-        }
-    }
-
-    fn lanes(&self) -> impl Iterator<Item = &str> {
-        self.profiles
-            .values()
-            .flatten()
-            .map(|(_, issuer)| issuer.lane.as_str())
-    }
-
-    /// Checks an ask against its profile and takes it into the batch.
-    async fn admit(
-        &mut self,
-        tx: &mut Tx<'_>,
-        prepared: Prepared,
-        place: usize,
-        at: &str,
-    ) -> Result<Result<(), Vec<FieldFault>>, Error> {
-        let name = prepared
-            .profile
-            .clone()
-            .unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
-        if !self.profiles.contains_key(&name) {
-            let found = self.load(tx, &name).await?;
-            self.profiles.insert(name.clone(), found);
-        }
-        let Some(Some((profile, issuer))) = self.profiles.get(&name) else {
-            let why = "no profile of that name; `certmill profiles list` shows them";
-            return Ok(Err(vec![FieldFault::new(
-                format!("{at}/profile"),
-                "profile_unknown",
-                why,
-            )]));
-        };
-        let algorithm = prepared.csr.as_ref().map(|csr| csr.public_key.algorithm());
-        if let Some(faults) = refuse(profile, &prepared, algorithm, at) {
-            return Ok(Err(faults));
-        }
-        if prepared.csr.is_none() && !self.context.policy.acknowledge_sealed_keys {
-            let why = "this server does not make private keys: set acknowledge_sealed_keys = true, \
-                       or use a csr profile";
-            let at = format!("{at}/profile");
-            return Ok(Err(vec![FieldFault::new(
-                at,
-                "sealed_keys_not_acknowledged",
-                why,
-            )]));
-        }
-        let (profile, issuer) = (profile.clone(), issuer.clone());
-        let new = self.complete(tx, prepared, &profile, &issuer).await?;
-        self.admitted.push(Admitted {
-            place,
-            new,
-            profile: name,
-        });
-        Ok(Ok(()))
-    }
-
-    async fn load(&self, tx: &mut Tx<'_>, name: &str) -> Result<Option<(Profile, Issuer)>, Error> {
-        let profile = match profile::by_name(&mut *tx, self.caller.team_id, name).await {
-            Err(certmill_store::Error::NotFound) => return Ok(None),
-            found => found?,
-        };
-        let issuer = issuer::by_id(&mut *tx, profile.issuer_id).await?;
-        Ok(Some((profile, issuer)))
-    }
-
-    /// Adds what the profile decides: the issuer, and a key where the server makes it.
-    async fn complete(
-        &self,
-        tx: &mut Tx<'_>,
-        prepared: Prepared,
-        profile: &Profile,
-        issuer: &Issuer,
-    ) -> Result<NewCertificate, Error> {
-        let mut new = NewCertificate {
-            id: None,
-            team_id: self.caller.team_id,
-            name: prepared.name,
-            names: prepared.names,
-            profile_id: profile.id,
-            issuer_id: issuer.id,
-            key_source: profile.key_source,
-            csr_der: Vec::new(),
-            spki_sha256: Vec::new(),
-            sealed_key: None,
-            auto_renew: prepared.auto_renew,
-        };
-        match prepared.csr {
-            Some(csr) => {
-                new.spki_sha256 = csr.public_key.spki_sha256().to_vec();
-                new.csr_der = csr.der;
-            }
-            None => {
-                let id = certificate::draw_id(&mut *tx).await?;
-                let made = new_key::make_sealed(self.context, id, &new.names, profile)?;
-                new.id = Some(id);
-                new.sealed_key = Some(made.sealed);
-                new.spki_sha256 = made.spki_sha256;
-                new.csr_der = made.csr_der;
-            }
-        }
-        Ok(new)
-    }
-
-    /// Writes everything; outcomes by place.
-    async fn write(&mut self, tx: &mut Tx<'_>) -> Result<Vec<(usize, ItemOutcome)>, Error> {
-        let news: Vec<NewCertificate> = self.admitted.iter().map(|one| one.new.clone()).collect();
-        let ids = certificate::insert_all(&mut *tx, &news).await?;
-        let mut rows = Rows::default();
-        let mut outcomes = Vec::with_capacity(ids.len());
-        for (admitted, id) in self.admitted.iter().zip(&ids) {
-            let name = admitted.new.name.clone();
-            match (id, self.profiles.get(&admitted.profile)) {
-                (Some(id), Some(Some((profile, issuer)))) => {
-                    rows.add(self.caller, *id, admitted, profile, issuer, self.now)?;
-                }
-                _ => outcomes.push((admitted.place, ItemOutcome::Exists { name })),
-            }
-        }
-        order::plan_all(&mut *tx, &rows.orders).await?;
-        let jobs = enqueue_all(&mut *tx, &rows.jobs).await?;
-        journal::append(&mut *tx, &rows.audits, &rows.events).await?;
-        let accepted = rows.accepted.into_iter().zip(jobs);
-        outcomes.extend(accepted.map(|((place, certificate, name), job)| {
-            (
-                place,
-                ItemOutcome::Accepted {
-                    certificate,
-                    job: job.id(),
-                    name,
-                },
-            )
-        }));
-        Ok(outcomes)
-    }
-}
-
-/// The profile's refusals of an ask, or `None`.
-fn refuse(
-    profile: &Profile,
-    prepared: &Prepared,
-    algorithm: Option<KeyAlgorithm>,
-    at: &str,
-) -> Option<Vec<FieldFault>> {
-    match (profile.key_source, algorithm) {
-        (KeySource::Csr, None) => {
-            let why = "the profile wants a CSR: the private key stays with the requester";
-            return Some(vec![FieldFault::new(
-                format!("{at}/csr"),
-                "csr_missing",
-                why,
-            )]);
-        }
-        (KeySource::Sealed, Some(_)) => {
-            let why =
-                "the profile's keys are made by the server; use a csr profile to bring your own";
-            return Some(vec![FieldFault::new(
-                format!("{at}/csr"),
-                "csr_not_wanted",
-                why,
-            )]);
-        }
-        _ => {}
-    }
-    let key = algorithm.or_else(|| profile.key_algorithms.first().copied())?;
-    let why = profile.admit(key, &prepared.names).err()?;
-    Some(vec![FieldFault::new(at.to_owned(), why.code(), why)])
-}
-
-/// The rows beside the certificates, in one order.
-#[derive(Default)]
-struct Rows {
-    orders: Vec<OrderPlan>,
-    jobs: Vec<NewJob>,
-    audits: Vec<NewAudit>,
-    events: Vec<NewEvent>,
-    accepted: Vec<(usize, CertificateId, String)>,
-}
-
-impl Rows {
-    fn add(
-        &mut self,
-        caller: &Caller,
-        id: CertificateId,
-        admitted: &Admitted,
-        profile: &Profile,
-        issuer: &Issuer,
-        now: OffsetDateTime,
-    ) -> Result<(), Error> {
-        let team_id = caller.team_id;
-        self.orders.push(plan(
-            team_id,
-            id,
-            1,
-            issuer.id,
-            profile.lifetime,
-            issuer.authority(),
-            now,
-        )?);
-        let args = IssueArgs {
-            certificate_id: id,
-            generation: 1,
-        };
-        let mut job = NewJob::new(team_id, issuer.lane.as_str(), KIND, args.to_value());
-        job.unique_key = Some(issue_key(id, 1));
-        job.object = Some(id.to_string());
-        job.trace_id.clone_from(&caller.trace_id);
-        self.jobs.push(job);
-        self.audits.push(NewAudit {
-            team_id,
-            actor: caller.actor.clone(),
-            action: "certificate.request",
-            object: id.to_string(),
-            request_id: caller.request_id.clone(),
-            detail: serde_json::json!({
-                "name": admitted.new.name,
-                "names": admitted.new.names.to_texts(),
-                "profile": profile.name,
-            }),
-        });
-        self.events.push(NewEvent {
-            team_id,
-            topic: "certificate",
-            object: id.to_string(),
-            code: "requested",
-            detail: serde_json::json!({ "name": admitted.new.name }),
-        });
-        self.accepted
-            .push((admitted.place, id, admitted.new.name.clone()));
-        Ok(())
-    }
 }

@@ -10,6 +10,7 @@ mod bootstrap;
 mod effects;
 mod first_admin;
 mod import;
+mod intake;
 mod issuing;
 mod jobs;
 mod keys;
