@@ -6,6 +6,7 @@
 
 mod create;
 mod error;
+mod lengths;
 mod parse;
 mod requested_names;
 

@@ -9,7 +9,7 @@ use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
-use crate::csr::{Csr, CsrError, DER_SIZE_MAX, SIZE_MAX, requested_names};
+use crate::csr::{Csr, CsrError, DER_SIZE_MAX, SIZE_MAX, lengths, requested_names};
 use crate::keys::PublicKey;
 use crate::{pem, signature};
 
@@ -67,6 +67,11 @@ fn from_pem(text: &str) -> Result<Zeroizing<Vec<u8>>, CsrError> {
 
 fn from_der(der: &[u8]) -> Result<Csr, CsrError> {
     read(der, |request| {
+        // The parser takes any version; there is one (RFC 2986, section 4.1).
+        let is_known = request.certification_request_info.version.0 == 0;
+        if !is_known || !lengths::are_der(der) {
+            return Err(CsrError::Malformed);
+        }
         request.verify_signature().map_err(|error| match error {
             X509Error::SignatureUnsupportedAlgorithm => CsrError::UnsupportedSignature,
             _ => CsrError::BadSignature,
