@@ -14,6 +14,8 @@ pub enum Exit {
     Usage = 2,
     /// A setting, a file or the environment is wrong.
     Config = 3,
+    /// Refused, by the server or for want of a yes.
+    Refused = 4,
     /// It exists already, or its state does not allow this.
     Conflict = 5,
     /// Not done in time; it may still be.

@@ -8,7 +8,7 @@ use certmill_settings::{Env, Settings};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::{Cli, Command, Global, RoleCommand};
+use crate::args::{Cli, Command, Global, RoleCommand, form_refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{local, roles, verbs};
@@ -20,6 +20,9 @@ use crate::{local, roles, verbs};
 pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
     let env = Env::of_process();
+    if !matches!(command, Command::Role(_)) {
+        refuse_form(&global, &command)?;
+    }
     match command {
         Command::Role(role) => launch_role(role, &global, &env),
         Command::Config(verb) => {
@@ -49,6 +52,23 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
             runtime.block_on(verbs::run(verb, &global, &env))?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn refuse_form(global: &Global, command: &Command) -> Result<(), Failure> {
+    let word = global.output.as_deref();
+    match word.and_then(|word| form_refusal(word, command.formats())) {
+        Some(why) => {
+            let hint = "choose one of them";
+            Err(Failure::new(
+                Exit::Usage,
+                "form",
+                "flag --output",
+                &why,
+                hint,
+            ))
+        }
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: every end has one of the exit codes of the reference page.
 
 mod args;
+mod confirm;
 mod connect;
 mod exit;
 mod failure;
@@ -18,6 +19,7 @@ mod secret_out;
 mod session;
 mod verbs;
 mod wait;
+mod yaml;
 
 use std::process::ExitCode;
 

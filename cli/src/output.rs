@@ -1,4 +1,4 @@
-//! What is printed: data on stdout as table or JSON, the rest on stderr.
+//! What is printed: data on stdout in the form that was asked for, the rest on stderr.
 //!
 //! Invariant: text from a server never steers the terminal, and a reader that goes away ends the
 //! command quietly.
@@ -8,12 +8,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 use certmill_domain::waiting::WaitingOn;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::args::Format;
 use crate::failure::Failure;
+use crate::yaml;
 
 const INSTANT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
@@ -42,19 +44,36 @@ impl Output {
         }
     }
 
-    /// Whether scripts read it.
-    pub fn is_json(&self) -> bool {
-        self.format == Format::Json
+    /// Whether a whole value is wanted, as JSON or otherwise.
+    pub fn is_value(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml | Format::Jsonl)
     }
 
-    /// One JSON value.
-    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-        self.text(&format!("{text}\n"))
+    /// Whether people read it.
+    pub fn is_table(&self) -> bool {
+        self.format == Format::Table
     }
 
-    /// Rows under a header.
+    /// One value, or for `jsonl` each member of its `data`.
+    pub fn value(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Yaml => yaml::document(&serde_json::to_value(value).map_err(io::Error::from)?),
+            Format::Jsonl => json_lines(&serde_json::to_value(value).map_err(io::Error::from)?),
+            _ => serde_json::to_string_pretty(value).map_err(io::Error::from)? + "\n",
+        };
+        self.text(&text)
+    }
+
+    /// Rows under a header; the first column holds names.
     pub fn rows(&self, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+        match self.format {
+            Format::Csv => return self.text(&csv(header, rows)),
+            Format::Name => {
+                let names = rows.iter().filter_map(|row| row.first());
+                return self.text(&names.map(|name| plain(name) + "\n").collect::<String>());
+            }
+            _ => {}
+        }
         let mut table = self.table();
         if let Some(width) = self.width {
             table.set_width(width);
@@ -69,6 +88,18 @@ impl Output {
 
     /// One thing, a line a field; empty fields are left out.
     pub fn fields(&self, fields: &[(&str, String)]) -> Result<(), Failure> {
+        match self.format {
+            Format::Csv => {
+                let (header, row): (Vec<&str>, Vec<String>) = fields.iter().cloned().unzip();
+                return self.text(&csv(&header, &[row]));
+            }
+            Format::Name => {
+                let called = |wanted: &str| fields.iter().find(|(name, _)| *name == wanted);
+                let name = called("name").or_else(|| called("id")).or(fields.first());
+                return self.text(&name.map(|(_, name)| plain(name) + "\n").unwrap_or_default());
+            }
+            _ => {}
+        }
         let mut table = self.table();
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
             table.add_row([Cell::new(name), self.cell(value)]);
@@ -92,7 +123,9 @@ impl Output {
 
     /// Says how to go on, if a list goes on.
     pub fn note_next(&self, next_cursor: Option<&str>) {
-        if let (Some(cursor), false) = (next_cursor, self.is_json()) {
+        // Only these two show the cursor themselves.
+        let shown = matches!(self.format, Format::Json | Format::Yaml);
+        if let (Some(cursor), false) = (next_cursor, shown) {
             self.note(&format!("there is more: add --cursor {cursor}"));
         }
     }
@@ -118,6 +151,30 @@ impl Output {
         };
         if self.coloured { cell.fg(color) } else { cell }
     }
+}
+
+/// A line for each thing.
+fn json_lines(value: &Value) -> String {
+    let list = value.get("data").and_then(Value::as_array);
+    let things = list.map_or(std::slice::from_ref(value), Vec::as_slice);
+    things.iter().map(|thing| format!("{thing}\n")).collect()
+}
+
+/// RFC 4180, but for the ends of lines; the header in the words of JSON.
+fn csv(header: &[&str], rows: &[Vec<String>]) -> String {
+    let cell = |text: &str| match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    };
+    let line = |cells: Vec<String>| cells.join(",") + "\n";
+    let names = header
+        .iter()
+        .map(|name| name.to_lowercase().replace(' ', "_"));
+    let mut text = line(names.collect());
+    for row in rows {
+        text += &line(row.iter().map(|text| cell(&plain(text))).collect());
+    }
+    text
 }
 
 fn lines(mut table: Table) -> String {
@@ -197,6 +254,18 @@ mod tests {
         assert!(text.starts_with("NAME "), "{text:?}");
         assert!(text.contains("shop.example.com") && text.contains("issued"));
         assert!(!text.contains('\u{1b}') && !text.contains('|'), "{text:?}");
+    }
+
+    #[test]
+    fn scripts_get_a_line_for_each_thing() {
+        let page = serde_json::json!({ "data": [{ "a": 1 }, { "a": 2 }], "has_more": false });
+        assert_eq!(json_lines(&page), "{\"a\":1}\n{\"a\":2}\n");
+        assert_eq!(json_lines(&serde_json::json!({ "a": 1 })), "{\"a\":1}\n");
+        let row = ["a\u{1b}".to_owned(), "b,\"c\"".to_owned()];
+        assert_eq!(
+            csv(&["NAME", "NOT AFTER"], &[row.to_vec()]),
+            "name,not_after\na\\u{1b},\"b,\"\"c\"\"\"\n"
+        );
     }
 
     #[test]

@@ -7,9 +7,8 @@ use std::path::Path;
 use certmill_settings::{ClientEnv, Env, default_data_dir};
 use certmill_wire::client::Client;
 
-use crate::args::{Format, Global};
+use crate::args::Global;
 use crate::connect::{connect, connect_without_key};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -46,17 +45,6 @@ impl Session {
         env: &Env,
         connect: fn(&Global, &ClientEnv, &Path) -> Result<Client, Failure>,
     ) -> Result<Self, Failure> {
-        if global.format() == Format::Toml {
-            let why = "toml is a form of `config show` only";
-            let hint = "use table or json";
-            return Err(Failure::new(
-                Exit::Usage,
-                "form",
-                "flag --output",
-                why,
-                hint,
-            ));
-        }
         let client_env = ClientEnv::read(env)?;
         Ok(Self {
             client: connect(global, &client_env, &default_data_dir(env))?,

@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::ids::CertificateId;
 use certmill_service::Caller;
-use certmill_service::certificates::{self, Ask, ItemOutcome};
+use certmill_service::certificates::{self, Ask, ItemOutcome, RenewAsk};
 use certmill_store::certificate::Filter;
 use certmill_wire::{
     Accepted, CertificateFilter, CertificateRequest, CertificateView, Page, ProblemCode,
@@ -173,9 +173,12 @@ pub(super) async fn renew(
     OptionalJson(body): OptionalJson<RenewRequest>,
 ) -> Result<Response, Error> {
     let route = "POST /api/v1/certificates/{id}/renew";
-    let csr = body.value.csr.as_deref();
+    let ask = RenewAsk {
+        csr_pem: body.value.csr.as_deref(),
+        reason: body.value.reason.as_deref(),
+    };
     let key = idempotency::of(&headers, route, &id.to_string(), &body.bytes)?;
-    let answer = certificates::renew_with(&app.context, &caller, id, csr, key.as_ref())
+    let answer = certificates::renew_with(&app.context, &caller, id, &ask, key.as_ref())
         .await
         .map_err(|refusal| idempotency::failed(key.as_ref(), refusal))?;
     let stands = Stands {

@@ -58,9 +58,8 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Id(id): Id<JobId>,
 ) -> Result<Json<JobView>, Error> {
-    Ok(Json(views::job(
-        jobs::by_id(&app.context, &caller, id).await?,
-    )))
+    let (job, past) = jobs::with_past(&app.context, &caller, id).await?;
+    Ok(Json(views::job_with_past(job, past)))
 }
 
 pub(super) const CANCEL: Operation = Operation::new(
@@ -78,10 +77,11 @@ pub(super) async fn cancel(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id<JobId>,
-    _: OptionalJson<ActionRequest>,
+    OptionalJson(body): OptionalJson<ActionRequest>,
 ) -> Result<Json<JobView>, Error> {
+    let reason = body.value.reason.as_deref();
     Ok(Json(views::job(
-        jobs::cancel(&app.context, &caller, id).await?,
+        jobs::cancel(&app.context, &caller, id, reason).await?,
     )))
 }
 
@@ -103,9 +103,10 @@ pub(super) async fn retry(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id<JobId>,
-    _: OptionalJson<ActionRequest>,
+    OptionalJson(body): OptionalJson<ActionRequest>,
 ) -> Result<Json<JobView>, Error> {
+    let reason = body.value.reason.as_deref();
     Ok(Json(views::job(
-        jobs::retry(&app.context, &caller, id).await?,
+        jobs::retry(&app.context, &caller, id, reason).await?,
     )))
 }

@@ -126,9 +126,10 @@ pub(super) async fn revoke(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id<ApiKeyId>,
-    _: OptionalJson<ActionRequest>,
+    OptionalJson(body): OptionalJson<ActionRequest>,
 ) -> Result<Json<KeyView>, Error> {
-    let revoked = keys::revoke(&app.context, &caller, id).await?;
+    let reason = body.value.reason.as_deref();
+    let revoked = keys::revoke(&app.context, &caller, id, reason).await?;
     app.principals.forget(id);
     Ok(Json(views::api_key(revoked)))
 }

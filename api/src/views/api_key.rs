@@ -19,6 +19,7 @@ pub(crate) fn api_key(row: ApiKey) -> KeyView {
         last_used_at: row.last_used_at,
         revoked_at: row.revoked_at,
         revoked_by: row.revoked_by,
+        revoke_reason: row.revoke_reason,
         replaces: row.replaces.map(|id| id.to_string()),
     }
 }

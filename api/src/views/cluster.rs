@@ -21,10 +21,11 @@ pub(crate) fn cluster(found: Cluster) -> ClusterView {
 }
 
 fn process(row: ProcessRow) -> ProcessView {
-    let state = match (row.dead_at, row.alive) {
-        (Some(_), _) => "dead",
-        (None, true) => "alive",
-        (None, false) => "silent",
+    let state = match (row.stopped_at, row.dead_at, row.alive) {
+        (Some(_), ..) => "stopped",
+        (None, Some(_), _) => "dead",
+        (None, None, true) => "alive",
+        (None, None, false) => "silent",
     };
     ProcessView {
         id: row.id.0.to_string(),

@@ -1,17 +1,25 @@
 //! Jobs as they are shown.
 
-use certmill_queue::read::JobRow;
-use certmill_service::jobs::waiting_on;
-use certmill_wire::JobView;
+use certmill_queue::read::{AttemptRow, JobRow};
+use certmill_service::jobs::{Past, waiting_on};
+use certmill_store::audit::AuditRow;
+use certmill_wire::{AttemptView, JobActionView, JobView};
+use serde_json::Value;
+
+/// A job with what became of it before.
+pub(crate) fn job_with_past(row: JobRow, past: Past) -> JobView {
+    JobView {
+        past_attempts: past.attempts.into_iter().map(attempt).collect(),
+        actions: past.actions.into_iter().map(action).collect(),
+        ..job(row)
+    }
+}
 
 /// A job, live or ended.
 pub(crate) fn job(row: JobRow) -> JobView {
     let waiting_on = waiting_on(&row);
-    let text = |name: &str| {
-        let error = row.error.as_ref()?;
-        error.get(name)?.as_str().map(str::to_owned)
-    };
-    let last_error = match (text("code"), text("detail")) {
+    let error = row.error.as_ref();
+    let last_error = match (text(error, "code"), text(error, "detail")) {
         (Some(code), Some(detail)) => Some(format!("{code}: {detail}")),
         (code, detail) => detail.or(code),
     };
@@ -30,5 +38,33 @@ pub(crate) fn job(row: JobRow) -> JobView {
         last_error,
         trace_id: row.trace_id,
         object: row.object,
+        past_attempts: Vec::new(),
+        actions: Vec::new(),
     }
+}
+
+fn attempt(row: AttemptRow) -> AttemptView {
+    let error = row.error.as_ref();
+    AttemptView {
+        attempt: i32::from(row.attempt),
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        code: text(error, "code"),
+        detail: text(error, "detail").or_else(|| text(error, "message")),
+        outcome: row.class,
+        worker: row.worker,
+    }
+}
+
+fn action(row: AuditRow) -> JobActionView {
+    JobActionView {
+        at: row.at,
+        reason: text(Some(&row.detail), "reason"),
+        action: row.action,
+        by: row.actor,
+    }
+}
+
+fn text(object: Option<&Value>, name: &str) -> Option<String> {
+    object?.get(name)?.as_str().map(str::to_owned)
 }

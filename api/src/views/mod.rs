@@ -11,5 +11,5 @@ mod owned;
 pub(crate) use api_key::{api_key, first, made, rotated};
 pub(crate) use certificate::{certificate, version};
 pub(crate) use cluster::cluster;
-pub(crate) use job::job;
+pub(crate) use job::{job, job_with_past};
 pub(crate) use owned::{issuer, profile};

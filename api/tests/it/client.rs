@@ -4,8 +4,8 @@ use certmill_service::Role;
 use certmill_settings::Secret;
 use certmill_wire::client::{Client, ClientConfig};
 use certmill_wire::{
-    BulkCertificateRequest, CertificateFilter, CertificateRequest, JobFilter, Paging,
-    ProfileRequest, RenewRequest,
+    ActionRequest, BulkCertificateRequest, CertificateFilter, CertificateRequest, JobFilter,
+    Paging, ProfileRequest, RenewRequest,
 };
 
 use crate::fixture::{Api, csr_for};
@@ -21,6 +21,12 @@ fn ask(name: &str) -> CertificateRequest {
         name: name.to_owned(),
         csr: Some(csr_for(name)),
         ..CertificateRequest::default()
+    }
+}
+
+fn because(reason: &str) -> ActionRequest {
+    ActionRequest {
+        reason: Some(reason.to_owned()),
     }
 }
 
@@ -80,8 +86,39 @@ async fn the_rest_is_understood_too() {
         client.jobs(&JobFilter::default()).await.unwrap().data.len(),
         1
     );
-    assert_eq!(client.cancel_job(&job).await.unwrap().state, "cancelled");
-    assert_eq!(client.retry_job(&job).await.unwrap().state, "available");
+    assert_eq!(
+        client
+            .cancel_job(&job, &because("a mistake"))
+            .await
+            .unwrap()
+            .state,
+        "cancelled"
+    );
+    assert_eq!(
+        client
+            .retry_job(&job, &because("none after all"))
+            .await
+            .unwrap()
+            .state,
+        "available"
+    );
+    let said = client.job(&job).await.unwrap().actions;
+    let said: Vec<_> = said
+        .iter()
+        .map(|one| (one.action.as_str(), one.reason.as_deref()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("job.cancel", Some("a mistake")),
+            ("job.retry", Some("none after all"))
+        ]
+    );
+    let long = client.cancel_job(&job, &because(&"x".repeat(1001))).await;
+    assert_eq!(
+        long.unwrap_err().problem().unwrap().errors[0].pointer,
+        "/reason"
+    );
     assert!(client.job(&job).await.unwrap().is_final());
     let profile = ProfileRequest {
         name: "short".to_owned(),

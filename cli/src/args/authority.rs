@@ -33,6 +33,9 @@ pub enum CaVerb {
     Retire {
         /// The authority.
         name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         /// Where the database is.
         #[command(flatten)]
         operator: OperatorArgs,
@@ -78,6 +81,9 @@ pub enum KekVerb {
     Retire {
         /// Its id, 16 hexadecimal digits.
         id: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         /// Where the database is.
         #[command(flatten)]
         operator: OperatorArgs,

@@ -123,6 +123,9 @@ pub struct RevokeArgs {
     /// More, for the audit.
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
     /// How long to wait.
     #[command(flatten)]
     pub wait: WaitArgs,

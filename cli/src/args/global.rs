@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::Format;
 
 /// Flags that stand before or after the verb.
 #[derive(Clone, Debug, Default, Args)]
@@ -15,9 +17,10 @@ pub struct Global {
     /// Settings of a role, in TOML.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Form of what is printed [default: table].
-    #[arg(short, long, global = true, value_enum)]
-    pub output: Option<Format>,
+    /// Form of what is printed: table, json, yaml or jsonl; csv and name where there are rows; toml
+    /// of `config show` [default: table].
+    #[arg(short, long, global = true, value_name = "FORM")]
+    pub output: Option<String>,
     /// Server, https://host:port [env: CERTMILL_URL].
     #[arg(long, global = true, value_name = "URL", alias = "server")]
     pub url: Option<String>,
@@ -29,22 +32,11 @@ pub struct Global {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Form of what is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Columns for people.
-    #[default]
-    Table,
-    /// One JSON value for scripts.
-    Json,
-    /// A settings file; of `config show` only.
-    Toml,
-}
-
 impl Global {
-    /// The wanted form.
+    /// The wanted form. A word that is none was refused before.
     pub fn format(&self) -> Format {
-        self.output.unwrap_or_default()
+        let word = self.output.as_deref();
+        word.and_then(Format::parse).unwrap_or_default()
     }
 
     /// The first flag given that means nothing to a role.

@@ -16,9 +16,9 @@ pub enum JobsVerb {
     /// Shows one job.
     Show(JobArgs),
     /// Makes a job due now, or enqueues an ended one anew.
-    Retry(JobArgs),
+    Retry(JobActionArgs),
     /// Cancels a job.
-    Cancel(JobArgs),
+    Cancel(JobActionArgs),
 }
 
 /// What `jobs list` takes.
@@ -43,4 +43,14 @@ pub struct JobsListArgs {
 pub struct JobArgs {
     /// Its id, or the name of the certificate that it works on.
     pub job: String,
+}
+
+/// What is done to one job.
+#[derive(Debug, Args)]
+pub struct JobActionArgs {
+    /// Its id, or the name of the certificate that it works on.
+    pub job: String,
+    /// Why; `explain` tells it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }

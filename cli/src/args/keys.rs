@@ -20,7 +20,7 @@ pub enum KeysVerb {
     /// Shows one key.
     Show(OneKeyArgs),
     /// Ends a key at once.
-    Revoke(OneKeyArgs),
+    Revoke(RevokeKeyArgs),
     /// Makes a successor; both are valid until the overlap ends.
     Rotate(RotateKeyArgs),
     /// Makes the first admin's key with the server's bootstrap token.
@@ -63,6 +63,20 @@ pub struct OneKeyArgs {
     /// Its id (key_..), or its name where one valid key has it.
     #[arg(value_name = "KEY")]
     pub key: String,
+}
+
+/// What `keys revoke` takes.
+#[derive(Debug, Args)]
+pub struct RevokeKeyArgs {
+    /// Its id (key_..), or its name where one valid key has it.
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// Why; `keys show` tells it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What `keys rotate` takes.

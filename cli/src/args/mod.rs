@@ -4,6 +4,7 @@
 
 mod authority;
 mod certs;
+mod format;
 mod forms;
 mod global;
 mod jobs;
@@ -19,9 +20,10 @@ use clap::{Parser, Subcommand};
 
 pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArgs, WaitArgs};
-pub use global::{Format, Global};
-pub use jobs::{JobsListArgs, JobsVerb};
-pub use keys::{AddKeyArgs, BootstrapArgs, KeysVerb, ListKeysArgs, RotateKeyArgs};
+pub use format::{Format, refusal as form_refusal};
+pub use global::Global;
+pub use jobs::{JobActionArgs, JobsListArgs, JobsVerb};
+pub use keys::{AddKeyArgs, BootstrapArgs, KeysVerb, ListKeysArgs, RevokeKeyArgs, RotateKeyArgs};
 pub use local::{ConfigVerb, DoctorArgs, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};

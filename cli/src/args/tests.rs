@@ -119,6 +119,31 @@ fn roles_become_the_strongest_layer_of_settings() {
 }
 
 #[test]
+fn each_command_has_its_own_forms() {
+    for (line, forms) in [
+        ("certs list", "table json yaml jsonl csv name"),
+        ("jobs cancel j", "table json yaml jsonl csv name"),
+        ("keys show k", "table json yaml jsonl csv name"),
+        ("keys add k --role viewer --out -", "table json yaml jsonl"),
+        ("kek list", "table json yaml jsonl csv name"),
+        ("kek new ca", "table json yaml jsonl"),
+        ("status", "table json yaml jsonl"),
+        ("config check", "table json yaml jsonl"),
+        ("config show", "table json yaml toml"),
+        ("config docs", "table"),
+    ] {
+        let offered = parse(line).unwrap().command.formats();
+        let words: Vec<_> = offered.iter().map(|form| form.as_str()).collect();
+        assert_eq!(words.join(" "), forms, "{line}");
+        for word in words {
+            assert_eq!(form_refusal(word, offered), None);
+        }
+        let refused = form_refusal("xml", offered).unwrap();
+        assert!(refused.contains("`xml` is no form"), "{refused}");
+    }
+}
+
+#[test]
 fn client_flags_are_known_to_mean_nothing_to_a_role() {
     let cli = parse("up --url https://h").unwrap();
     assert_eq!(cli.global.client_only_flag(), Some("--url"));

@@ -5,7 +5,7 @@
 use certmill_settings::{ClientEnv, Env, Inspection, Settings, ShownSetting, reference_page};
 use serde_json::{Map, Value, json};
 
-use super::{machine, refuse_toml};
+use super::machine;
 use crate::args::{ConfigVerb, Format, Global, SettingsArgs};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -30,7 +30,6 @@ fn inspect(args: SettingsArgs, global: &Global, env: &Env) -> Result<Inspection,
 }
 
 fn check(args: SettingsArgs, global: &Global, env: &Env, output: &Output) -> Result<(), Failure> {
-    refuse_toml(global)?;
     let seen = inspect(args, global, env)?;
     let mut faults: Vec<String> = seen.problems.iter().map(ToString::to_string).collect();
     // A file can be refused by both looks, in the same words.
@@ -39,14 +38,14 @@ fn check(args: SettingsArgs, global: &Global, env: &Env, output: &Output) -> Res
             faults.push(fault);
         }
     }
-    if output.is_json() {
-        output.json(&json!({ "ok": faults.is_empty(), "faults": faults }))?;
+    if output.is_value() {
+        output.value(&json!({ "ok": faults.is_empty(), "faults": faults }))?;
     }
     if !faults.is_empty() {
         return Err(Failure::config(faults));
     }
     let role = seen.draft.role.as_str();
-    match output.is_json() {
+    match output.is_value() {
         true => Ok(()),
         false => output.text(&format!("OK: the settings of the role {role} are sound\n")),
     }
@@ -65,9 +64,9 @@ fn show(
         return Err(Failure::config(faults));
     }
     match global.format() {
-        Format::Table => table(&seen.shown, origin, output),
-        Format::Json => output.json(&as_json(&seen.shown, origin)),
         Format::Toml => output.text(&as_toml(&seen.shown, origin)),
+        _ if output.is_value() => output.value(&as_json(&seen.shown, origin)),
+        _ => table(&seen.shown, origin, output),
     }
 }
 

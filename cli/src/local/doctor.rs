@@ -6,7 +6,6 @@
 use certmill_doctor::{Finding, Level, Patient, Report, examine};
 use certmill_settings::{ClientEnv, Env, Settings};
 
-use super::refuse_toml;
 use crate::args::{DoctorArgs, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,15 +16,14 @@ use crate::output::{Output, plain};
 /// # Errors
 /// Exit code 3 where the settings themselves are wrong.
 pub async fn run(args: DoctorArgs, global: &Global, env: &Env) -> Result<Exit, Failure> {
-    refuse_toml(global)?;
     let (role, overrides) = args.settings.overrides(global);
     // A role's missing database_url is for the examination to tell.
     let settings = Settings::load(role, &overrides, env)?;
     let report = examine(&Patient::admit(settings).await).await;
     let no_color = ClientEnv::read(env).is_ok_and(|client| client.no_color);
     let output = Output::new(global.format(), no_color);
-    if output.is_json() {
-        output.json(&report)?;
+    if output.is_value() {
+        output.value(&report)?;
     } else {
         output.text(&plain(&words(&report)))?;
     }

@@ -5,7 +5,7 @@
 
 use certmill_domain::ids::JobId;
 use certmill_domain::waiting::{self, WaitingOn, Who};
-use certmill_wire::{CertificateView, JobView};
+use certmill_wire::{AttemptView, CertificateView, JobActionView, JobView};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -34,6 +34,10 @@ struct Explanation {
     last_fault: Option<String>,
     /// How often the job was tried.
     attempts: Option<String>,
+    /// Attempts of the job that did not succeed, oldest first.
+    past_attempts: Vec<AttemptView>,
+    /// What people did to the job, oldest first.
+    actions: Vec<JobActionView>,
     /// What to type next.
     next_command: String,
 }
@@ -52,8 +56,8 @@ pub async fn run(subject: &str, session: &Session) -> Result<(), Failure> {
         };
         of_certificate(&certificate, job.as_ref())
     };
-    match session.output.is_json() {
-        true => session.output.json(&explanation),
+    match session.output.is_value() {
+        true => session.output.value(&explanation),
         false => session.output.text(&plain(&sentences(&explanation))),
     }
 }
@@ -90,6 +94,8 @@ fn of_certificate(certificate: &CertificateView, job: Option<&JobView>) -> Expla
         }),
         last_fault: job.and_then(|job| job.last_error.clone()),
         attempts: job.map(attempts),
+        past_attempts: job.map(|job| job.past_attempts.clone()).unwrap_or_default(),
+        actions: job.map(|job| job.actions.clone()).unwrap_or_default(),
         next_command: next_for_certificate(certificate, on, job),
     }
 }
@@ -116,6 +122,8 @@ fn of_job(job: &JobView) -> Explanation {
         because: on.map(|on| on.sentence.clone()),
         last_fault: job.last_error.clone(),
         attempts: Some(attempts(job)),
+        past_attempts: job.past_attempts.clone(),
+        actions: job.actions.clone(),
         next_command: next_for_job(job, on),
     }
 }
@@ -173,11 +181,38 @@ fn sentences(said: &Explanation) -> String {
     if let Some(attempts) = &said.attempts {
         text.push_str(&format!("Attempts: {attempts}.\n"));
     }
+    for past in &said.past_attempts {
+        text.push_str(&past_in_words(past));
+    }
+    for action in &said.actions {
+        let why = match &action.reason {
+            Some(reason) => format!(": {reason}"),
+            None => String::new(),
+        };
+        let (at, what) = (instant(action.at), &action.action);
+        text.push_str(&format!("  {at}  {what} by {}{why}\n", action.by));
+    }
     if let Some(fault) = &said.last_fault {
         text.push_str(&format!("Last fault: {fault}\n"));
     }
     text.push_str(&format!("Next: {}\n", said.next_command));
     text
+}
+
+/// When an attempt ended, how, by which fault, and who had it.
+fn past_in_words(past: &AttemptView) -> String {
+    let code = match (&past.code, &past.detail) {
+        (Some(code), Some(detail)) => format!(", {code}: {detail}"),
+        (Some(code), None) if *code == past.outcome => String::new(),
+        (Some(one), None) | (None, Some(one)) => format!(", {one}"),
+        (None, None) => String::new(),
+    };
+    let worker = past
+        .worker
+        .as_deref()
+        .unwrap_or("a process that is forgotten");
+    let (at, number, outcome) = (instant(past.ended_at), past.attempt, &past.outcome);
+    format!("  {at}  attempt {number} on {worker}: {outcome}{code}\n")
 }
 
 fn of(who: Who) -> &'static str {

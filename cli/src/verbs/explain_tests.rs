@@ -81,6 +81,29 @@ fn a_retry_is_told_with_its_fault_and_its_time() {
 }
 
 #[test]
+fn earlier_attempts_and_what_people_did_are_told() {
+    let mut tried = job("retryable", Some(waiting::RETRY));
+    tried.past_attempts = serde_json::from_value(json!([
+        { "attempt": 1, "ended_at": "2026-03-01T12:01:00Z", "outcome": "transient",
+          "code": "connect", "detail": "connection reset", "worker": "worker-2" },
+        { "attempt": 2, "ended_at": "2026-03-01T12:02:00Z", "outcome": "lost_worker",
+          "code": "lost_worker" },
+    ]))
+    .unwrap();
+    tried.actions = serde_json::from_value(json!([
+        { "at": "2026-03-01T12:03:00Z", "action": "job.retry", "by": "key_1",
+          "reason": "the issuer is back" },
+    ]))
+    .unwrap();
+    let text = sentences(&of_job(&tried));
+    let wanted = "Attempts: 3 of 25.\n  \
+        2026-03-01 12:01:00Z  attempt 1 on worker-2: transient, connect: connection reset\n  \
+        2026-03-01 12:02:00Z  attempt 2 on a process that is forgotten: lost_worker\n  \
+        2026-03-01 12:03:00Z  job.retry by key_1: the issuer is back\n";
+    assert!(text.contains(wanted), "{text}");
+}
+
+#[test]
 fn a_healthy_certificate_moves_when_it_is_renewed() {
     let view = certificate(&json!({ "status": "issued", "generation": 2,
         "renew_at": "2026-04-01T00:00:00Z",

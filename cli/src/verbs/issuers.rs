@@ -12,8 +12,8 @@ pub async fn list(page: &PageArgs, session: &Session) -> Result<(), Failure> {
     let issuers = session.client.issuers(&page.paging()).await;
     let issuers = issuers.map_err(|error| Failure::of_call("issuers", &error))?;
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&issuers);
+    if output.is_value() {
+        return output.value(&issuers);
     }
     let rows = issuers.data.iter().map(|issuer| {
         vec![

@@ -2,9 +2,9 @@
 //!
 //! Invariant: a job that is not done is shown with the sentence that says why.
 
-use certmill_wire::{JobFilter, JobView};
+use certmill_wire::{ActionRequest, JobFilter, JobView};
 
-use crate::args::{JobsListArgs, JobsVerb};
+use crate::args::{JobActionArgs, JobsListArgs, JobsVerb};
 use crate::failure::Failure;
 use crate::lookup;
 use crate::output::{instant, waiting};
@@ -18,16 +18,22 @@ pub async fn run(verb: JobsVerb, session: &Session) -> Result<(), Failure> {
         JobsVerb::Show(args) => lookup::job(client, &args.job).await?,
         JobsVerb::Retry(args) => {
             let id = lookup::job(client, &args.job).await?.id;
-            let retried = client.retry_job(&id).await;
+            let retried = client.retry_job(&id, &why(args)).await;
             retried.map_err(|error| Failure::of_call(&format!("job {id}"), &error))?
         }
         JobsVerb::Cancel(args) => {
             let id = lookup::job(client, &args.job).await?.id;
-            let cancelled = client.cancel_job(&id).await;
+            let cancelled = client.cancel_job(&id, &why(args)).await;
             cancelled.map_err(|error| Failure::of_call(&format!("job {id}"), &error))?
         }
     };
     show(&job, session)
+}
+
+fn why(args: JobActionArgs) -> ActionRequest {
+    ActionRequest {
+        reason: args.reason,
+    }
 }
 
 async fn list(args: JobsListArgs, session: &Session) -> Result<(), Failure> {
@@ -40,8 +46,8 @@ async fn list(args: JobsListArgs, session: &Session) -> Result<(), Failure> {
     let jobs = session.client.jobs(&filter).await;
     let jobs = jobs.map_err(|error| Failure::of_call("jobs", &error))?;
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&jobs);
+    if output.is_value() {
+        return output.value(&jobs);
     }
     let rows: Vec<Vec<String>> = jobs.data.iter().map(row).collect();
     let header = [
@@ -74,8 +80,8 @@ fn row(job: &JobView) -> Vec<String> {
 }
 
 fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
-    if session.output.is_json() {
-        return session.output.json(job);
+    if session.output.is_value() {
+        return session.output.value(job);
     }
     let (sentence, until) = waiting(job.waiting_on.as_ref());
     session.output.fields(&[

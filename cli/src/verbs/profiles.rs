@@ -21,8 +21,8 @@ async fn list(page: &PageArgs, session: &Session) -> Result<(), Failure> {
     let profiles = session.client.profiles(&page.paging()).await;
     let profiles = profiles.map_err(|error| Failure::of_call("profiles", &error))?;
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&profiles);
+    if output.is_value() {
+        return output.value(&profiles);
     }
     let rows = profiles.data.iter().map(|profile| {
         vec![
@@ -55,8 +55,8 @@ async fn add(args: AddProfileArgs, session: &Session) -> Result<(), Failure> {
     let made = session.client.add_profile(&request).await;
     let made =
         made.map_err(|error| Failure::of_call(&format!("profile {}", request.name), &error))?;
-    if session.output.is_json() {
-        return session.output.json(&made);
+    if session.output.is_value() {
+        return session.output.value(&made);
     }
     session.output.fields(&[
         ("id", made.id.clone()),

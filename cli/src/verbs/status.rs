@@ -74,8 +74,8 @@ pub async fn run(exit_code: bool, session: &Session) -> Result<(), Failure> {
 
 fn print(status: &Status, session: &Session) -> Result<(), Failure> {
     let output = &session.output;
-    if output.is_json() {
-        return output.json(status);
+    if output.is_value() {
+        return output.value(status);
     }
     output.text(&format!("{}\n\n", crate::output::plain(&status.sentence)))?;
     let leader = status.cluster.leader.as_ref();

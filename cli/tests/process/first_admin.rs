@@ -135,10 +135,10 @@ async fn a_token_makes_one_admin_and_keys_live_and_end() {
     let twice = house.good(me, &["keys", "list", "--name", "ci", "-o", "json"]);
     assert_eq!(twice.matches("\"valid\"").count(), 2, "{twice}");
     // Two of that name: it takes an id.
-    assert_eq!(house.code(me, &["keys", "revoke", "ci"]), Some(5));
+    assert_eq!(house.code(me, &["keys", "revoke", "ci", "--yes"]), Some(5));
     let page: serde_json::Value = serde_json::from_str(&twice).unwrap();
     let old = page["data"][0]["id"].as_str().unwrap();
-    house.good(me, &["keys", "revoke", old]);
+    house.good(me, &["keys", "revoke", old, "--yes"]);
     let ended = Instant::now();
     while house.code(Some("ci.key"), &["jobs", "list"]) != Some(4) {
         assert!(ended.elapsed() < Duration::from_secs(5));

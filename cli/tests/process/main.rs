@@ -17,6 +17,7 @@ mod haystack;
 mod history;
 mod invariants;
 mod killed;
+mod listening;
 mod needle;
 mod progress;
 mod public;

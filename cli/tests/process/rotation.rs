@@ -133,7 +133,7 @@ async fn wrong_at_the_start(cluster: &mut Cluster) {
 
 /// The old key is forgotten, its file replaced, and a process that starts needs the new one only.
 async fn retire(cluster: &mut Cluster, workload: &mut Workload, purpose: &str, old: &str) {
-    let (code, words) = cluster.operate(&["kek", "retire", old]).await;
+    let (code, words) = cluster.operate(&["kek", "retire", old, "--yes"]).await;
     assert_eq!(code, Some(0), "{words}");
     let keys = cluster.folder().join("keys");
     let (next, place) = (

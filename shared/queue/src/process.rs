@@ -49,6 +49,8 @@ pub struct ProcessRow {
     pub expires_at: OffsetDateTime,
     /// When it resigned or was declared dead.
     pub dead_at: Option<OffsetDateTime>,
+    /// When it resigned; none for a process that others declared dead.
+    pub stopped_at: Option<OffsetDateTime>,
     /// Neither dead nor past its lease.
     pub alive: bool,
     /// How many jobs it has.
@@ -67,6 +69,7 @@ impl FromRow<'_, PgRow> for ProcessRow {
             last_beat_at: row.try_get("last_beat_at")?,
             expires_at: row.try_get("expires_at")?,
             dead_at: row.try_get("dead_at")?,
+            stopped_at: row.try_get("stopped_at")?,
             alive: row.try_get("alive")?,
             running: row.try_get("running")?,
         })
@@ -124,7 +127,7 @@ pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
 pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
     Ok(sqlx::query_as(
         "SELECT p.id, p.role, p.label, p.version, p.queues, p.started_at, p.last_beat_at, \
-                p.expires_at, p.dead_at, \
+                p.expires_at, p.dead_at, p.stopped_at, \
                 p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
                 coalesce(r.n, 0) AS running \
          FROM process p \

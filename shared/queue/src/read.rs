@@ -136,6 +136,8 @@ pub struct AttemptRow {
     pub fence: i32,
     /// The process that ran it.
     pub worker_id: Option<i64>,
+    /// The name of that process, while its row is kept.
+    pub worker: Option<String>,
     /// When it was claimed.
     pub started_at: Option<OffsetDateTime>,
     /// When it ended.
@@ -214,16 +216,21 @@ pub async fn counts(conn: &mut PgConnection, team_id: Option<TeamId>) -> Result<
     Ok(JobState::ALL.into_iter().map(count).collect())
 }
 
-/// The failed and lost attempts of a job, oldest first.
+/// The newest failed and lost attempts of a job, at most `limit`, oldest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<AttemptRow>> {
-    Ok(sqlx::query_as(
-        "SELECT attempt, fence, worker_id, started_at, ended_at, class, error, trace_id \
-         FROM job_attempt WHERE job_id = $1 ORDER BY fence",
+pub async fn attempts(conn: &mut PgConnection, id: JobId, limit: u16) -> Result<Vec<AttemptRow>> {
+    let mut rows: Vec<AttemptRow> = sqlx::query_as(
+        "SELECT a.attempt, a.fence, a.worker_id, p.label AS worker, a.started_at, a.ended_at, \
+                a.class, a.error, a.trace_id \
+         FROM job_attempt a LEFT JOIN process p ON p.id = a.worker_id \
+         WHERE a.job_id = $1 ORDER BY a.fence DESC LIMIT $2",
     )
     .bind(id.0)
+    .bind(i64::from(limit))
     .fetch_all(conn)
-    .await?)
+    .await?;
+    rows.reverse();
+    Ok(rows)
 }

@@ -10,10 +10,22 @@ use certmill_domain::waiting::{self, WaitingOn};
 use certmill_pg::{Connection, Pool, Tx};
 use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
-use certmill_queue::read::{self, JobFilter, JobRow};
+use certmill_queue::read::{self, AttemptRow, JobFilter, JobRow};
 use certmill_queue::rescue::Rescued;
-use certmill_store::audit::{self, NewAudit};
+use certmill_store::audit::{self, AuditRow, NewAudit};
 use certmill_store::certificate;
+
+/// Rows of a job's past that are shown, of each kind.
+const PAST_MAX: u16 = 50;
+
+/// What became of a job before: attempts that did not succeed, and what people did to it.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// Failed and lost attempts, oldest first.
+    pub attempts: Vec<AttemptRow>,
+    /// Audit rows of the job, oldest first.
+    pub actions: Vec<AuditRow>,
+}
 
 /// Why a job is not done, or `None` when it is.
 #[must_use]
@@ -53,6 +65,22 @@ pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobR
     visible(&mut conn, caller, id).await
 }
 
+/// As [`by_id`], with its past.
+///
+/// # Errors
+/// [`Error::NotFound`], alike for a foreign team's.
+pub async fn with_past(
+    context: &Context,
+    caller: &Caller,
+    id: JobId,
+) -> Result<(JobRow, Past), Error> {
+    let mut conn = context.acquire().await?;
+    let job = visible(&mut conn, caller, id).await?;
+    let attempts = read::attempts(&mut conn, id, PAST_MAX).await?;
+    let actions = audit::of_object(&mut conn, job.team_id, &id.to_string(), PAST_MAX).await?;
+    Ok((job, Past { attempts, actions }))
+}
+
 pub(crate) async fn visible(
     conn: &mut Connection,
     caller: &Caller,
@@ -84,17 +112,27 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where it has ended already.
-pub async fn cancel(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+pub async fn cancel(
+    context: &Context,
+    caller: &Caller,
+    id: JobId,
+    reason: Option<&str>,
+) -> Result<JobRow, Error> {
     for _ in 1..ATTEMPTS_MAX {
-        match cancel_once(context, caller, id).await {
+        match cancel_once(context, caller, id, reason).await {
             Err(error) if error.is_deadlock() => {}
             ended => return ended,
         }
     }
-    cancel_once(context, caller, id).await
+    cancel_once(context, caller, id, reason).await
 }
 
-async fn cancel_once(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+async fn cancel_once(
+    context: &Context,
+    caller: &Caller,
+    id: JobId,
+    reason: Option<&str>,
+) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     let job = visible(&mut tx, caller, id).await?;
     match control::cancel(&mut tx, id).await? {
@@ -108,7 +146,7 @@ async fn cancel_once(context: &Context, caller: &Caller, id: JobId) -> Result<Jo
         }
         CancelOutcome::NotFound => return Err(Error::NotFound("job")),
     }
-    audited(&mut tx, caller, "job.cancel", id).await?;
+    audited(&mut tx, caller, "job.cancel", id, reason).await?;
     let after = visible(&mut tx, caller, id).await?;
     crate::context::commit(tx).await?;
     Ok(after)
@@ -142,17 +180,27 @@ pub async fn rescue(pool: &Pool, me: ProcessId, limit: i32) -> Result<Rescued, E
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where it runs or has completed.
-pub async fn retry(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+pub async fn retry(
+    context: &Context,
+    caller: &Caller,
+    id: JobId,
+    reason: Option<&str>,
+) -> Result<JobRow, Error> {
     for _ in 1..ATTEMPTS_MAX {
-        match retry_once(context, caller, id).await {
+        match retry_once(context, caller, id, reason).await {
             Err(error) if error.is_deadlock() => {}
             ended => return ended,
         }
     }
-    retry_once(context, caller, id).await
+    retry_once(context, caller, id, reason).await
 }
 
-async fn retry_once(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
+async fn retry_once(
+    context: &Context,
+    caller: &Caller,
+    id: JobId,
+    reason: Option<&str>,
+) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     let job = visible(&mut tx, caller, id).await?;
     let conflict = |code, detail: &str| {
@@ -175,7 +223,7 @@ async fn retry_once(context: &Context, caller: &Caller, id: JobId) -> Result<Job
     ) {
         certificate::arm(&mut tx, args.certificate_id).await?;
     }
-    audited(&mut tx, caller, "job.retry", id).await?;
+    audited(&mut tx, caller, "job.retry", id, reason).await?;
     let after = visible(&mut tx, caller, live).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&after.queue);
@@ -187,6 +235,7 @@ async fn audited(
     caller: &Caller,
     action: &'static str,
     id: JobId,
+    reason: Option<&str>,
 ) -> Result<(), Error> {
     let row = NewAudit {
         team_id: caller.team_id,
@@ -194,7 +243,7 @@ async fn audited(
         action,
         object: id.to_string(),
         request_id: caller.request_id.clone(),
-        detail: serde_json::json!({}),
+        detail: serde_json::json!({ "reason": reason }),
     };
     Ok(audit::append(&mut *tx, &[row]).await?)
 }

@@ -17,6 +17,7 @@ mod reader;
 mod reference;
 mod role;
 mod secret_file;
+mod sections;
 mod settings;
 mod suggest;
 mod toml_layer;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 macro_rules! columns {
     () => {
         "id, team_id, name, role, prefix, created_at, created_by, expires_at, last_used_at, \
-         revoked_at, revoked_by, replaces, \
+         revoked_at, revoked_by, revoke_reason, replaces, \
          CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
               WHEN expires_at <= clock_timestamp() THEN 'expired' ELSE 'valid' END AS state"
     };
@@ -68,6 +68,8 @@ pub struct ApiKey {
     pub revoked_at: Option<OffsetDateTime>,
     /// Who ended it.
     pub revoked_by: Option<String>,
+    /// Why, where somebody said so.
+    pub revoke_reason: Option<String>,
     /// The key that it succeeds.
     pub replaces: Option<ApiKeyId>,
 }
@@ -103,6 +105,7 @@ struct Row {
     last_used_at: Option<OffsetDateTime>,
     revoked_at: Option<OffsetDateTime>,
     revoked_by: Option<String>,
+    revoke_reason: Option<String>,
     replaces: Option<Uuid>,
 }
 
@@ -123,6 +126,7 @@ impl TryFrom<Row> for ApiKey {
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
             revoked_by: row.revoked_by,
+            revoke_reason: row.revoke_reason,
             replaces: row.replaces.map(ApiKeyId),
         })
     }
@@ -298,14 +302,20 @@ pub async fn successor(conn: &mut PgConnection, id: ApiKeyId) -> Result<Option<A
 ///
 /// # Errors
 /// [`Error::NotFound`] for a key that is revoked already, or none of this id.
-pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, by: &str) -> Result<ApiKey, Error> {
+pub async fn revoke(
+    conn: &mut PgConnection,
+    id: ApiKeyId,
+    by: &str,
+    reason: Option<&str>,
+) -> Result<ApiKey, Error> {
     let row: Row = sqlx::query_as(concat!(
-        "UPDATE api_key SET revoked_at = clock_timestamp(), revoked_by = $2
+        "UPDATE api_key SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3
          WHERE id = $1 AND revoked_at IS NULL RETURNING ",
         columns!()
     ))
     .bind(id.0)
     .bind(by)
+    .bind(reason)
     .fetch_one(conn)
     .await?;
     row.try_into()

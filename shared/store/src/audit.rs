@@ -3,6 +3,7 @@
 use crate::Error;
 use certmill_domain::ids::TeamId;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 /// One audit row to be written.
 #[derive(Debug, Clone)]
@@ -45,4 +46,40 @@ pub async fn append(conn: &mut PgConnection, rows: &[NewAudit]) -> Result<(), Er
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// One audit row as it is read.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AuditRow {
+    /// When.
+    pub at: OffsetDateTime,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// More.
+    pub detail: serde_json::Value,
+}
+
+/// What was done to an object: its newest rows, at most `limit`, oldest first.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn of_object(
+    conn: &mut PgConnection,
+    team: TeamId,
+    object: &str,
+    limit: u16,
+) -> Result<Vec<AuditRow>, Error> {
+    let mut rows: Vec<AuditRow> = sqlx::query_as(
+        "SELECT at, actor, action, detail FROM audit
+         WHERE object = $1 AND team_id = $2 ORDER BY id DESC LIMIT $3",
+    )
+    .bind(object)
+    .bind(team.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.reverse();
+    Ok(rows)
 }

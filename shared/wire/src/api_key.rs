@@ -124,6 +124,9 @@ pub struct KeyView {
     /// Who revoked it.
     #[serde(default)]
     pub revoked_by: Option<String>,
+    /// Why, where whoever revoked it said so.
+    #[serde(default)]
+    pub revoke_reason: Option<String>,
     /// The key that it took the place of.
     #[serde(default)]
     #[schemars(with = "Option<ApiKeyIdText>")]

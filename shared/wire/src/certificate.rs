@@ -119,13 +119,29 @@ pub struct BulkItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// Why, for the audit.
+    /// Why, for the audit and whoever looks at the thing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000))]
     pub reason: Option<String>,
 }
 
 impl Request for ActionRequest {
     const SHAPE: Shape = Shape::Object(&[optional("reason", Shape::Text)]);
+
+    fn faults(&self) -> Vec<FieldError> {
+        reason_faults(self.reason.as_deref())
+    }
+}
+
+/// Longest reason, in characters.
+const REASON_MAX: usize = 1000;
+
+fn reason_faults(reason: Option<&str>) -> Vec<FieldError> {
+    if reason.is_none_or(|reason| reason.chars().count() <= REASON_MAX) {
+        return Vec::new();
+    }
+    let why = format!("must have {REASON_MAX} characters at most");
+    vec![FieldError::new("/reason", "wrong_length", why)]
 }
 
 /// Renews a certificate now: `POST /api/v1/certificates/{id}/renew`.
@@ -134,6 +150,7 @@ impl Request for ActionRequest {
 pub struct RenewRequest {
     /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000))]
     pub reason: Option<String>,
     /// A CSR in PEM with another key of the same names; the key stays if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +162,10 @@ impl Request for RenewRequest {
         optional("reason", Shape::Text),
         optional("csr", Shape::Text),
     ]);
+
+    fn faults(&self) -> Vec<FieldError> {
+        reason_faults(self.reason.as_deref())
+    }
 }
 
 /// A certificate: the lasting intent, with its current version.

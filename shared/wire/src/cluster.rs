@@ -40,7 +40,7 @@ pub struct ProcessView {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "Instant")]
     pub last_beat: OffsetDateTime,
-    /// `alive`, `draining`, `silent` or `dead`.
+    /// `alive`, `draining`, `silent`, `stopped` (on purpose) or `dead`.
     pub state: String,
     /// The lanes it claims from.
     #[serde(default)]

@@ -50,6 +50,55 @@ pub struct JobView {
     /// What it is about, with its prefix: `cert_...`
     #[serde(default)]
     pub object: Option<String>,
+    /// The newest attempts that failed or were lost, at most 50, oldest first. Only where one job
+    /// is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_attempts: Vec<AttemptView>,
+    /// What people did to it, at most 50, oldest first. Only where one job is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<JobActionView>,
+}
+
+/// An attempt that did not succeed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptView {
+    /// Its number; a lost one is given back, so that the next one has it again.
+    pub attempt: i32,
+    /// When a worker took it.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
+    pub started_at: Option<OffsetDateTime>,
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
+    pub ended_at: OffsetDateTime,
+    /// The class of its fault, such as `transient`; `lost_worker` where its process ended.
+    pub outcome: String,
+    /// The fault's code.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// The fault in words.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// The name of the process that had it, while that is known.
+    #[serde(default)]
+    pub worker: Option<String>,
+}
+
+/// Something that somebody did to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobActionView {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
+    pub at: OffsetDateTime,
+    /// `job.cancel` or `job.retry`.
+    pub action: String,
+    /// Who: a key's id, or `system:..`.
+    pub by: String,
+    /// Why, where it was said.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl JobView {

@@ -37,7 +37,7 @@ pub use filter::{
 };
 pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;
-pub use job::JobView;
+pub use job::{AttemptView, JobActionView, JobView};
 pub use page::Page;
 pub use problem::{FieldError, Problem};
 pub use problem_code::ProblemCode;

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{owner, refused};
 use crate::args::{CaVerb, ImportArgs};
+use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, instant};
@@ -29,7 +30,8 @@ pub(super) async fn run(verb: CaVerb, settings: &Settings, output: Output) -> Re
         CaVerb::Import(args) => import(args, settings, output).await,
         CaVerb::Roll { root: true, .. } => roll_root(settings, output).await,
         CaVerb::Roll { issuer, .. } => roll(&issuer, settings, output).await,
-        CaVerb::Retire { name, .. } => {
+        CaVerb::Retire { name, yes, .. } => {
+            confirm(yes, &format!("retire authority {name}"))?;
             let pool = owner(settings).await?;
             authorities::retire(&pool, &name)
                 .await
@@ -47,9 +49,9 @@ async fn list(pool: &Pool, output: Output) -> Result<(), Failure> {
     let all = authorities::list(pool)
         .await
         .map_err(|why| refused("authorities", why))?;
-    if output.is_json() {
+    if output.is_value() {
         let rows: Vec<_> = all.iter().map(shown).collect();
-        return output.json(&json!({ "data": rows }));
+        return output.value(&json!({ "data": rows }));
     }
     let header = [
         "NAME",
@@ -238,8 +240,8 @@ fn read_key(path: &Path) -> Result<PrivateKey, Failure> {
 }
 
 fn done(output: Output, sentence: &str, value: &serde_json::Value) -> Result<(), Failure> {
-    if output.is_json() {
-        output.json(value)
+    if output.is_value() {
+        output.value(value)
     } else {
         output.text(&format!("{sentence}\n"))
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{owner, refused};
 use crate::args::{KekVerb, Purpose};
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{Output, instant};
 use crate::roles::key_files::{self, KeyFiles};
@@ -23,15 +24,16 @@ pub(super) async fn run(verb: KekVerb, settings: &Settings, output: Output) -> R
         KekVerb::List(_) => list(&owner(settings).await?, output).await,
         KekVerb::New(args) => make(&files(settings, args.purpose), output),
         KekVerb::Rotate(args) => rotate(&files(settings, args.purpose), settings, output).await,
-        KekVerb::Retire { id, .. } => {
+        KekVerb::Retire { id, yes, .. } => {
+            confirm(yes, &format!("retire key {id}"))?;
             let pool = owner(settings).await?;
             rotation::retire(&pool, &id)
                 .await
                 .map_err(|why| refused(&format!("key {id}"), why))?;
             let next = "put the present key's file in its place on every machine, and keep the old \
                         one with the backups that need it";
-            if output.is_json() {
-                return output.json(&json!({ "retired": id }));
+            if output.is_value() {
+                return output.value(&json!({ "retired": id }));
             }
             output.text(&format!("{id} is forgotten; {next}\n"))
         }
@@ -50,7 +52,7 @@ async fn list(pool: &Pool, output: Output) -> Result<(), Failure> {
         .await
         .map_err(|why| refused("keys", why))?;
     let rows_of = |one: &KekUse| one.rows.iter().map(|(_, rows)| rows).sum::<i64>();
-    if output.is_json() {
+    if output.is_value() {
         let data: Vec<_> = all
             .iter()
             .map(|one| {
@@ -65,7 +67,7 @@ async fn list(pool: &Pool, output: Output) -> Result<(), Failure> {
                 })
             })
             .collect();
-        return output.json(&json!({ "data": data }));
+        return output.value(&json!({ "data": data }));
     }
     let rows: Vec<Vec<String>> = all
         .iter()
@@ -90,8 +92,8 @@ fn make(files: &KeyFiles, output: Output) -> Result<(), Failure> {
     let kek =
         Kek::generate_into(&files.next).map_err(|why| key_files::refuse(&files.next, &why))?;
     let id = kek.id().to_string();
-    if output.is_json() {
-        return output.json(&json!({ "id": id, "file": files.next.display().to_string() }));
+    if output.is_value() {
+        return output.value(&json!({ "id": id, "file": files.next.display().to_string() }));
     }
     output.text(&format!(
         "made {id} in {}; copy it to every machine that has {}, then run `certmill kek rotate {}`\n",
@@ -129,8 +131,8 @@ async fn rotate(files: &KeyFiles, settings: &Settings, output: Output) -> Result
     let rows = rotation::reseal(&pool, purpose, &keys, &mut heard)
         .await
         .map_err(refuse)?;
-    if output.is_json() {
-        return output.json(&json!({ "id": next, "sealed": rows }));
+    if output.is_value() {
+        return output.value(&json!({ "id": next, "sealed": rows }));
     }
     output.text(&format!(
         "{rows} rows were sealed anew under {next}; `certmill kek list` shows the old key, and \

@@ -57,8 +57,8 @@ pub async fn download(args: DownloadArgs, session: &Session) -> Result<(), Failu
         chain_file,
         key_file,
     };
-    if session.output.is_json() {
-        return session.output.json(&written);
+    if session.output.is_value() {
+        return session.output.value(&written);
     }
     session.output.fields(&[
         ("chain file", written.chain_file.display().to_string()),

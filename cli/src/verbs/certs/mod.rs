@@ -39,8 +39,8 @@ async fn list(args: ListArgs, session: &Session) -> Result<(), Failure> {
     let page = session.client.certificates(&filter).await;
     let page = page.map_err(|error| Failure::of_call("certificates", &error))?;
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&page);
+    if output.is_value() {
+        return output.value(&page);
     }
     let rows: Vec<Vec<String>> = page.data.iter().map(row).collect();
     let header = [
@@ -75,8 +75,8 @@ fn row(certificate: &CertificateView) -> Vec<String> {
 }
 
 fn show(certificate: &CertificateView, output: &Output) -> Result<(), Failure> {
-    if output.is_json() {
-        return output.json(certificate);
+    if output.is_value() {
+        return output.value(certificate);
     }
     output.fields(&shown::fields(certificate))
 }

@@ -9,6 +9,7 @@ use certmill_tasks::Backoff;
 use certmill_wire::{RevocationView, RevokeRequest};
 
 use crate::args::RevokeArgs;
+use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lookup;
@@ -23,6 +24,10 @@ const POLL: Backoff = Backoff::new(
 
 /// Asks for the revocation, and waits for it if asked to.
 pub async fn revoke(args: RevokeArgs, session: &Session) -> Result<(), Failure> {
+    confirm(
+        args.yes,
+        &format!("revoke certificate {}", args.certificate),
+    )?;
     let certificate = lookup::certificate(&session.client, &args.certificate).await?;
     let what = format!("certificate {}", certificate.name);
     let request = RevokeRequest {
@@ -103,8 +108,8 @@ async fn fresh(
 
 fn show(answer: &RevocationView, session: &Session) -> Result<(), Failure> {
     let output = &session.output;
-    if output.is_json() {
-        return output.json(answer);
+    if output.is_value() {
+        return output.value(answer);
     }
     let rows: Vec<Vec<String>> = answer
         .versions

@@ -49,8 +49,8 @@ pub fn print_issued(
     let Some(version) = &certificate.version else {
         return output.fields(&fields(certificate));
     };
-    if output.is_json() {
-        return output.json(&Issued {
+    if output.is_value() {
+        return output.value(&Issued {
             id: &certificate.id,
             name: &certificate.name,
             status: &certificate.status,
@@ -66,7 +66,10 @@ pub fn print_issued(
     let mut fields = fields(certificate);
     fields.push(("key file", key_file.unwrap_or_default().to_owned()));
     output.fields(&fields)?;
-    output.text(&format!("\n{chain}"))
+    match output.is_table() {
+        true => output.text(&format!("\n{chain}")),
+        false => Ok(()),
+    }
 }
 
 /// Prints what was asked for and how to see what becomes of it.
@@ -76,8 +79,8 @@ pub fn print_accepted(
     output: &Output,
 ) -> Result<(), Failure> {
     let certificate = &accepted.certificate;
-    if output.is_json() {
-        return output.json(&Asked {
+    if output.is_value() {
+        return output.value(&Asked {
             id: &certificate.id,
             name: &certificate.name,
             status: &certificate.status,

@@ -52,8 +52,8 @@ pub(super) async fn run(args: BootstrapArgs, session: &Session) -> Result<(), Fa
         }
     };
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&serde_json::json!({"key": made.key, "file": file}));
+    if output.is_value() {
+        return output.value(&serde_json::json!({"key": made.key, "file": file}));
     }
     let mut shown = fields(&made.key);
     shown.push(("file", file));

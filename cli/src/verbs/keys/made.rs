@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use certmill_wire::client::{self, Client};
-use certmill_wire::{KeyRequest, NewKeyView, RotateRequest};
+use certmill_wire::{ActionRequest, KeyRequest, NewKeyView, RotateRequest};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -87,7 +87,10 @@ pub(super) fn is_refusal(error: &client::Error) -> bool {
 /// Ends a key that could not be kept: nobody has it.
 async fn withdraw(client: &Client, made: &NewKeyView, failure: Failure) -> Failure {
     let id = &made.key.id;
-    match client.revoke_key(id).await {
+    let why = ActionRequest {
+        reason: Some("it could not be kept where it was asked for".to_owned()),
+    };
+    match client.revoke_key(id, &why).await {
         Ok(_) => failure.and(&format!("{id} was made and is revoked again")),
         Err(_) => failure.and(&format!(
             "{id} was made and nobody has it: certmill keys revoke {id}"
@@ -102,12 +105,12 @@ fn print(made: &NewKeyView, file: Option<&Path>, session: &Session) -> Result<()
         Some(_) => "",
         None => made.secret.as_ref().map_or("", |s| s.expose_secret()),
     };
-    if output.is_json() {
+    if output.is_value() {
         return match file {
-            Some(file) => output.json(&json!({
+            Some(file) => output.value(&json!({
                 "key": made.key, "replaced": made.replaced, "file": file,
             })),
-            None => output.json(&json!({
+            None => output.value(&json!({
                 "key": made.key, "replaced": made.replaced, "secret": secret,
             })),
         };

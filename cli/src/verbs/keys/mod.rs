@@ -5,9 +5,10 @@
 mod bootstrap;
 mod made;
 
-use certmill_wire::KeyView;
+use certmill_wire::{ActionRequest, KeyView};
 
-use crate::args::{KeysVerb, ListKeysArgs};
+use crate::args::{KeysVerb, ListKeysArgs, RevokeKeyArgs};
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::lookup;
 use crate::output::instant;
@@ -19,7 +20,7 @@ pub async fn run(verb: KeysVerb, session: &Session) -> Result<(), Failure> {
         KeysVerb::Add(args) => made::add(args, session).await,
         KeysVerb::List(args) => list(args, session).await,
         KeysVerb::Show(args) => show(&args.key, session).await,
-        KeysVerb::Revoke(args) => revoke(&args.key, session).await,
+        KeysVerb::Revoke(args) => revoke(args, session).await,
         KeysVerb::Rotate(args) => made::rotate(args, session).await,
         KeysVerb::Bootstrap(args) => bootstrap::run(args, session).await,
     }
@@ -34,8 +35,8 @@ async fn list(args: ListKeysArgs, session: &Session) -> Result<(), Failure> {
     let keys = session.client.keys(&filter).await;
     let keys = keys.map_err(|error| Failure::of_call("API keys", &error))?;
     let output = &session.output;
-    if output.is_json() {
-        return output.json(&keys);
+    if output.is_value() {
+        return output.value(&keys);
     }
     let header = [
         "NAME",
@@ -70,9 +71,13 @@ async fn show(typed: &str, session: &Session) -> Result<(), Failure> {
     print(&key, session)
 }
 
-async fn revoke(typed: &str, session: &Session) -> Result<(), Failure> {
-    let key = lookup::api_key(&session.client, typed).await?;
-    let revoked = session.client.revoke_key(&key.id).await;
+async fn revoke(args: RevokeKeyArgs, session: &Session) -> Result<(), Failure> {
+    confirm(args.yes, &format!("revoke API key {}", args.key))?;
+    let key = lookup::api_key(&session.client, &args.key).await?;
+    let ask = ActionRequest {
+        reason: args.reason,
+    };
+    let revoked = session.client.revoke_key(&key.id, &ask).await;
     let revoked =
         revoked.map_err(|error| Failure::of_call(&format!("API key {}", key.id), &error))?;
     print(&revoked, session)?;
@@ -83,8 +88,8 @@ async fn revoke(typed: &str, session: &Session) -> Result<(), Failure> {
 }
 
 fn print(key: &KeyView, session: &Session) -> Result<(), Failure> {
-    if session.output.is_json() {
-        return session.output.json(key);
+    if session.output.is_value() {
+        return session.output.value(key);
     }
     session.output.fields(&fields(key))
 }
@@ -105,6 +110,7 @@ fn fields(key: &KeyView) -> Vec<(&'static str, String)> {
         ("last used", at(key.last_used_at)),
         ("revoked", at(key.revoked_at)),
         ("revoked by", text(&key.revoked_by)),
+        ("reason", text(&key.revoke_reason)),
         ("replaces", text(&key.replaces)),
     ]
 }

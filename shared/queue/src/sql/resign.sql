@@ -4,7 +4,8 @@
 -- finds it, since its owner is dead then.
 -- $1 process
 WITH dead AS (
-    UPDATE process SET dead_at = clock_timestamp() WHERE id = $1 AND dead_at IS NULL
+    UPDATE process SET dead_at = clock_timestamp(), stopped_at = clock_timestamp()
+    WHERE id = $1 AND dead_at IS NULL
     RETURNING id),
 freed AS (
     UPDATE job SET state = 0, fence = fence + 1, lease_token = NULL, worker_id = NULL,

@@ -139,7 +139,7 @@ async fn failures_wait_then_use_up_the_attempts() {
     );
     let row = read::by_id(&mut conn, id).await.unwrap().unwrap();
     assert_eq!((row.state, row.attempt), (JobState::Discarded, 2));
-    let attempts = read::attempts(&mut conn, id).await.unwrap();
+    let attempts = read::attempts(&mut conn, id, 50).await.unwrap();
     assert_eq!(
         attempts.iter().map(|a| a.attempt).collect::<Vec<_>>(),
         [1, 2]
@@ -148,6 +148,9 @@ async fn failures_wait_then_use_up_the_attempts() {
         (attempts[0].class.as_str(), attempts[0].worker_id),
         ("wait", Some(a.0))
     );
+    assert_eq!(attempts[0].worker.as_deref(), Some("a"));
+    let newest = read::attempts(&mut conn, id, 1).await.unwrap();
+    assert_eq!((newest.len(), newest[0].attempt), (1, 2));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_queue::process::NewProcess;
+use certmill_queue::process::{NewProcess, processes};
 use certmill_queue::rescue::mark_dead;
 use certmill_queue::{Beat, BeatOptions, Standing, claim};
 use certmill_tasks::{Shutdown, Tasks};
@@ -48,8 +48,12 @@ async fn beats_keep_a_process_alive_until_it_resigns() {
     add(&db, &new_job()).await;
     claim_one(&db, beat.process_id()).await;
     let standing = beat.standing();
+    let id = beat.process_id();
     assert_eq!(beat.resign().await, 1);
     assert_eq!(*standing.borrow(), Standing::Resigned);
+    let rows = processes(&mut conn(&db).await).await.unwrap();
+    let row = rows.iter().find(|row| row.id == id).unwrap();
+    assert!(!row.alive && row.stopped_at.is_some());
 }
 
 #[tokio::test]
@@ -62,6 +66,11 @@ async fn a_process_that_was_declared_dead_hears_of_it() {
         .await
         .unwrap();
     until_lost(&beat).await;
+    let rows = processes(&mut conn(&db).await).await.unwrap();
+    assert!(
+        rows[0].dead_at.is_some() && rows[0].stopped_at.is_none(),
+        "it did not stop, it was declared dead"
+    );
     let again = Beat::start(&tasks, options(&db, 2000)).await.unwrap();
     assert!(again.process_id() > beat.process_id());
     add(&db, &new_job()).await;

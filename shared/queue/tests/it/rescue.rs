@@ -52,7 +52,7 @@ async fn the_third_loss_in_a_row_ends_a_poison_job_and_spares_its_neighbours() {
     assert_eq!((row.state, row.lost), (JobState::Discarded, 3));
     assert_eq!(row.error.unwrap()["code"], "lost_worker");
     assert_eq!(
-        read::attempts(&mut conn(&db).await, poison)
+        read::attempts(&mut conn(&db).await, poison, 50)
             .await
             .unwrap()
             .len(),

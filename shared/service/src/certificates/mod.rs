@@ -14,6 +14,6 @@ pub use prepare::Ask;
 pub use read::{
     Detail, by_id, chain_pem, key_pem, list, version_pem, versions, versions_by_ids, with_job,
 };
-pub use renew::{Renewal, renew, renew_with};
+pub use renew::{RenewAsk, Renewal, renew, renew_with};
 pub use request::{DEFAULT_PROFILE, ItemOutcome, request};
 pub use revoke::{RevocationTask, RevokeAsk, Revoked, Which, revocation_task, revoke};

@@ -31,6 +31,15 @@ pub struct Renewal {
     pub already_running: bool,
 }
 
+/// What a renewal by hand may bring along.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RenewAsk<'a> {
+    /// A CSR in PEM with another key.
+    pub csr_pem: Option<&'a str>,
+    /// Why, for the audit.
+    pub reason: Option<&'a str>,
+}
+
 /// Asks for the next version now. A job that is already at work on it is answered instead of a new one.
 ///
 /// # Errors
@@ -41,7 +50,7 @@ pub async fn renew(
     id: CertificateId,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Renewal>, Error> {
-    renew_with(context, caller, id, None, idempotency).await
+    renew_with(context, caller, id, &RenewAsk::default(), idempotency).await
 }
 
 /// Like [`renew`], with another key: that of the CSR. Where the server makes the keys it makes
@@ -54,11 +63,11 @@ pub async fn renew_with(
     context: &Context,
     caller: &Caller,
     id: CertificateId,
-    csr_pem: Option<&str>,
+    ask: &RenewAsk<'_>,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Renewal>, Error> {
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(context, caller, id, csr_pem, idempotency).await {
+        match attempt(context, caller, id, ask, idempotency).await {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => {}
             Err(error) if error.is_deadlock() => {}
@@ -79,7 +88,7 @@ async fn attempt(
     context: &Context,
     caller: &Caller,
     id: CertificateId,
-    csr_pem: Option<&str>,
+    ask: &RenewAsk<'_>,
     idempotency: Option<&Idempotency>,
 ) -> Result<Option<Answer<Renewal>>, Error> {
     let mut tx = context.begin().await?;
@@ -103,7 +112,7 @@ async fn attempt(
     }
     let generation = row.generation + 1;
     let profile = profile::by_id(&mut tx, row.profile_id).await?;
-    new_key::take(context, &mut tx, &row, &profile, csr_pem).await?;
+    new_key::take(context, &mut tx, &row, &profile, ask.csr_pem).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let now = clock::now(&mut tx).await?;
     let planned = plan(
@@ -131,7 +140,7 @@ async fn attempt(
         job: enqueued.id(),
         already_running,
     };
-    audit::append(&mut tx, &[audited(caller, &value, csr_pem.is_some())]).await?;
+    audit::append(&mut tx, &[audited(caller, &value, ask)]).await?;
     idempotency::remember(&mut tx, caller, idempotency, &value).await?;
     crate::context::commit(tx).await?;
     context.hinter.hint(&issuer.lane);
@@ -153,13 +162,17 @@ fn job(caller: &Caller, row: &Certificate, issuer: &Issuer, generation: i32) -> 
     job
 }
 
-fn audited(caller: &Caller, renewal: &Renewal, new_key: bool) -> NewAudit {
+fn audited(caller: &Caller, renewal: &Renewal, ask: &RenewAsk<'_>) -> NewAudit {
     NewAudit {
         team_id: caller.team_id,
         actor: caller.actor.clone(),
         action: "certificate.renew",
         object: renewal.certificate.to_string(),
         request_id: caller.request_id.clone(),
-        detail: serde_json::json!({ "generation": renewal.generation, "new_key": new_key }),
+        detail: serde_json::json!({
+            "generation": renewal.generation,
+            "new_key": ask.csr_pem.is_some(),
+            "reason": ask.reason,
+        }),
     }
 }

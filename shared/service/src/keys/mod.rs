@@ -45,6 +45,7 @@ fn audit_row(caller: &Caller, action: &'static str, key: &ApiKey) -> NewAudit {
             "prefix": key.prefix,
             "expires_at": key.expires_at.map(|at| at.unix_timestamp()),
             "replaces": key.replaces.map(|id| id.to_string()),
+            "reason": key.revoke_reason,
         }),
     }
 }

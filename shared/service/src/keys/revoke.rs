@@ -15,14 +15,19 @@ use certmill_store::audit;
 /// # Errors
 /// [`Error::NotFound`], alike for a foreign team's; [`Error::Forbidden`]; [`Error::Conflict`]
 /// `last_admin_key`, since nobody could make keys any more.
-pub async fn revoke(context: &Context, caller: &Caller, id: ApiKeyId) -> Result<ApiKey, Error> {
+pub async fn revoke(
+    context: &Context,
+    caller: &Caller,
+    id: ApiKeyId,
+    reason: Option<&str>,
+) -> Result<ApiKey, Error> {
     require_admin(caller)?;
     let mut tx = context.begin().await?;
     let key = lock(&mut tx, caller.team_id, id).await?;
     if key.state == KeyState::Revoked {
         return Ok(key);
     }
-    let revoked = api_key::revoke(&mut tx, id, &caller.actor).await?;
+    let revoked = api_key::revoke(&mut tx, id, &caller.actor, reason).await?;
     audit::append(&mut tx, &[audit_row(caller, "key.revoke", &revoked)]).await?;
     commit(tx).await?;
     Ok(revoked)

@@ -23,7 +23,9 @@ async fn a_key_on_disk_is_registered_once_and_never_brought_back() {
     let who = principal(&rig, key.expose()).await.unwrap();
     assert_eq!(who.caller.role, Role::Admin);
     add(&rig, Role::Admin).await;
-    keys::revoke(&rig.context, &admin(), who.key).await.unwrap();
+    keys::revoke(&rig.context, &admin(), who.key, None)
+        .await
+        .unwrap();
     assert_eq!(keys::standing(pool, &key).await.unwrap(), Standing::Ended);
     let twin = keys::register_first(pool, &key, "again").await.unwrap_err();
     assert!(
@@ -73,7 +75,7 @@ async fn whoever_brought_its_own_key_may_ask_again() {
     let stranger = come_in(&rig, ApiKey::generate().ok()).await;
     assert_eq!(code(&stranger.err().unwrap()), "bootstrap_closed");
     add(&rig, Role::Admin).await;
-    keys::revoke(&rig.context, &admin(), first.key.id)
+    keys::revoke(&rig.context, &admin(), first.key.id, None)
         .await
         .unwrap();
     assert_eq!(

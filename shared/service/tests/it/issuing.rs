@@ -298,7 +298,7 @@ async fn a_running_job_that_was_cancelled_abandons_its_order_however_it_ends() {
     for way in [Ends::Fails, Ends::Snoozes, Ends::IsLost] {
         let rig = rig().await;
         let (id, job) = claimed(&rig).await;
-        let asked = jobs::cancel(&rig.context, &caller(), job.lease.job_id)
+        let asked = jobs::cancel(&rig.context, &caller(), job.lease.job_id, None)
             .await
             .unwrap();
         assert!(asked.cancel_requested);

@@ -16,9 +16,16 @@ async fn a_cancelled_first_order_rests_until_somebody_renews() {
     let rig = rig().await;
     let (id, job) = request(&rig, "a.example.com").await;
 
-    let cancelled = jobs::cancel(&rig.context, &caller(), job).await.unwrap();
+    let cancelled = jobs::cancel(&rig.context, &caller(), job, Some("asked for by mistake"))
+        .await
+        .unwrap();
 
     assert_eq!(cancelled.state, JobState::Cancelled);
+    let (_, past) = jobs::with_past(&rig.context, &caller(), job).await.unwrap();
+    assert!(past.attempts.is_empty());
+    let done: Vec<_> = past.actions.iter().map(|row| row.action.as_str()).collect();
+    assert_eq!(done, ["job.cancel"]);
+    assert_eq!(past.actions[0].detail["reason"], "asked for by mistake");
     let seen = show(&rig, id).await;
     assert_eq!(
         (seen.certificate.status, seen.certificate.sweep_at),
@@ -32,7 +39,7 @@ async fn a_cancelled_first_order_rests_until_somebody_renews() {
     assert!(standing(&rig, id, 1).await.is_none());
     assert_eq!(count(&rig, "audit WHERE action = 'job.cancel'").await, 1);
     assert_eq!(
-        conflict(jobs::cancel(&rig.context, &caller(), job).await),
+        conflict(jobs::cancel(&rig.context, &caller(), job, None).await),
         "job_ended"
     );
 
@@ -60,7 +67,7 @@ async fn a_cancelled_renewal_is_looked_at_by_a_later_sweep() {
         .unwrap()
         .value;
 
-    jobs::cancel(&rig.context, &caller(), renewal.job)
+    jobs::cancel(&rig.context, &caller(), renewal.job, None)
         .await
         .unwrap();
 
@@ -73,9 +80,13 @@ async fn a_cancelled_renewal_is_looked_at_by_a_later_sweep() {
 async fn a_cancelled_job_can_be_retried() {
     let rig = rig().await;
     let (id, job) = request(&rig, "a.example.com").await;
-    jobs::cancel(&rig.context, &caller(), job).await.unwrap();
+    jobs::cancel(&rig.context, &caller(), job, None)
+        .await
+        .unwrap();
 
-    let live = jobs::retry(&rig.context, &caller(), job).await.unwrap();
+    let live = jobs::retry(&rig.context, &caller(), job, None)
+        .await
+        .unwrap();
 
     assert_ne!(live.id, job);
     assert_eq!(live.state, JobState::Available);
@@ -84,7 +95,10 @@ async fn a_cancelled_job_can_be_retried() {
         "armed again"
     );
     assert_eq!(
-        jobs::retry(&rig.context, &caller(), job).await.unwrap().id,
+        jobs::retry(&rig.context, &caller(), job, None)
+            .await
+            .unwrap()
+            .id,
         live.id,
         "no third job"
     );
@@ -97,7 +111,7 @@ async fn running_and_completed_jobs_are_not_retried() {
     let (_, job) = request(&rig, "a.example.com").await;
     let claimed = claim_one(&rig).await;
     assert_eq!(
-        conflict(jobs::retry(&rig.context, &caller(), job).await),
+        conflict(jobs::retry(&rig.context, &caller(), job, None).await),
         "job_running"
     );
     let mut conn = rig.db.app().acquire().await.unwrap();
@@ -105,11 +119,11 @@ async fn running_and_completed_jobs_are_not_retried() {
         .await
         .unwrap();
     assert_eq!(
-        conflict(jobs::retry(&rig.context, &caller(), job).await),
+        conflict(jobs::retry(&rig.context, &caller(), job, None).await),
         "job_ended"
     );
     assert_eq!(
-        conflict(jobs::cancel(&rig.context, &caller(), job).await),
+        conflict(jobs::cancel(&rig.context, &caller(), job, None).await),
         "job_ended"
     );
 }
@@ -125,7 +139,9 @@ async fn a_job_with_unreadable_arguments_can_be_cancelled() {
         serde_json::json!({ "odd": 1 }),
     );
     let job = enqueue(&mut conn, &poison).await.unwrap().id();
-    let ended = jobs::cancel(&rig.context, &caller(), job).await.unwrap();
+    let ended = jobs::cancel(&rig.context, &caller(), job, None)
+        .await
+        .unwrap();
     assert_eq!(ended.state, JobState::Cancelled);
 }
 
@@ -136,8 +152,8 @@ async fn strangers_see_no_jobs() {
     let (context, who) = (&rig.context, &stranger());
     for answer in [
         jobs::by_id(context, who, job).await,
-        jobs::cancel(context, who, job).await,
-        jobs::retry(context, who, job).await,
+        jobs::cancel(context, who, job, None).await,
+        jobs::retry(context, who, job, None).await,
     ] {
         assert!(matches!(answer, Err(Error::NotFound(_))));
     }

@@ -78,12 +78,14 @@ async fn a_key_opens_until_it_ends() {
     let twin = add(&rig, Role::Operator).await;
     assert!(principal(&rig, twin.secret.expose()).await.is_some());
 
-    let ended = keys::revoke(&rig.context, &admin(), made.key.id).await;
+    let reason = Some("its file was copied");
+    let ended = keys::revoke(&rig.context, &admin(), made.key.id, reason).await;
     let ended = ended.unwrap();
+    assert_eq!(ended.revoke_reason.as_deref(), reason);
     assert_eq!(ended.state, KeyState::Revoked);
     assert!(principal(&rig, text).await.is_none());
     assert!(principal(&rig, twin.secret.expose()).await.is_some());
-    let again = keys::revoke(&rig.context, &admin(), made.key.id).await;
+    let again = keys::revoke(&rig.context, &admin(), made.key.id, None).await;
     assert_eq!(again.unwrap(), ended);
     assert_eq!(audited(&rig, "key.add").await, 3);
     assert_eq!(audited(&rig, "key.revoke").await, 1);
@@ -141,7 +143,7 @@ async fn only_admins_have_to_do_with_keys() {
         Err(Error::Forbidden(_))
     ));
     forbidden(matches!(
-        keys::revoke(context, &who, id).await,
+        keys::revoke(context, &who, id, None).await,
         Err(Error::Forbidden(_))
     ));
     forbidden(matches!(
@@ -194,7 +196,7 @@ async fn foreign_and_missing_keys_answer_alike() {
         let context = &rig.context;
         let answers = [
             keys::by_id(context, who, id).await.unwrap_err(),
-            keys::revoke(context, who, id).await.unwrap_err(),
+            keys::revoke(context, who, id, None).await.unwrap_err(),
             keys::rotate(context, who, id, OVERLAP, None, None)
                 .await
                 .err()
@@ -214,14 +216,14 @@ async fn the_last_admin_stays() {
     let rig = rig().await;
     let first = add(&rig, Role::Admin).await.key.id;
     add(&rig, Role::Operator).await;
-    let refused = keys::revoke(&rig.context, &admin(), first).await;
+    let refused = keys::revoke(&rig.context, &admin(), first, None).await;
     assert_eq!(code(&refused.unwrap_err()), "last_admin_key");
     let second = add(&rig, Role::Admin).await.key.id;
     // Each ends the other's key at the same time: one of them comes too late.
     let (by_a, by_b) = (admin(), admin());
     let (a, b) = tokio::join!(
-        keys::revoke(&rig.context, &by_a, first),
-        keys::revoke(&rig.context, &by_b, second)
+        keys::revoke(&rig.context, &by_a, first, None),
+        keys::revoke(&rig.context, &by_b, second, None)
     );
     let refused: Vec<_> = [a, b].into_iter().filter_map(Result::err).collect();
     assert_eq!(
@@ -238,7 +240,11 @@ async fn the_last_admin_stays() {
         ),
     )
     .await;
-    assert!(keys::revoke(&rig.context, &admin(), third).await.is_ok());
+    assert!(
+        keys::revoke(&rig.context, &admin(), third, None)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

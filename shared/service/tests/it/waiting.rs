@@ -55,7 +55,9 @@ async fn every_unfinished_job_says_what_it_waits_for() {
 async fn an_ended_job_waits_for_nothing() {
     let rig = rig().await;
     let (_, job) = request(&rig, "a.example.com").await;
-    let ended = jobs::cancel(&rig.context, &caller(), job).await.unwrap();
+    let ended = jobs::cancel(&rig.context, &caller(), job, None)
+        .await
+        .unwrap();
     assert_eq!(jobs::waiting_on(&ended), None);
 }
 

@@ -73,7 +73,9 @@ async fn a_key_is_found_by_its_prefix_in_every_state() {
         (KeyState::Expired, Some(Span::ZERO))
     );
 
-    api_key::revoke(&mut conn, made.id, "key_me").await.unwrap();
+    api_key::revoke(&mut conn, made.id, "key_me", None)
+        .await
+        .unwrap();
     assert_eq!(look(&mut conn).await.state, KeyState::Revoked);
     assert!(
         api_key::credential(&mut conn, "prefix99")
@@ -115,12 +117,14 @@ async fn a_first_end_stays_and_strangers_see_nothing() {
     let db = TestDb::new().await;
     let mut conn = db.app().acquire().await.unwrap();
     let key = add(&mut conn, "operator", "prefix01").await;
-    let ended = api_key::revoke(&mut conn, key.id, "key_me").await.unwrap();
+    let ended = api_key::revoke(&mut conn, key.id, "key_me", None)
+        .await
+        .unwrap();
     assert_eq!(
         (ended.state, ended.revoked_by.as_deref()),
         (KeyState::Revoked, Some("key_me"))
     );
-    let again = api_key::revoke(&mut conn, key.id, "key_you").await;
+    let again = api_key::revoke(&mut conn, key.id, "key_you", None).await;
     assert!(matches!(again, Err(Error::NotFound)));
     let seen = api_key::by_id(&mut conn, TEAM, key.id).await.unwrap();
     assert_eq!(seen, ended);
@@ -157,7 +161,9 @@ async fn keys_are_listed_by_name_and_state() {
         Some(third.id)
     );
     assert_eq!(api_key::successor(&mut conn, third.id).await.unwrap(), None);
-    api_key::revoke(&mut conn, second.id, "k").await.unwrap();
+    api_key::revoke(&mut conn, second.id, "k", None)
+        .await
+        .unwrap();
     let mut ids = async |team: TeamId, names: &[&str], states: &[KeyState], after, limit| {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let rows = api_key::list(&mut conn, team, &names, states, after, limit).await;
@@ -190,7 +196,7 @@ async fn two_who_hold_the_admins_come_one_after_the_other() {
     let late = async { api_key::lock_valid_admins(&mut second, TEAM).await };
     let go_on = async {
         until_blocked(&db, waiting).await;
-        api_key::revoke(&mut first, a, "k").await.unwrap();
+        api_key::revoke(&mut first, a, "k", None).await.unwrap();
         sqlx::query("COMMIT").execute(&mut first).await.unwrap();
     };
     let (seen, ()) = tokio::join!(late, go_on);
@@ -263,6 +269,8 @@ async fn the_door_is_closed_where_an_admin_is_known() {
     add(&mut conn, "operator", "prefix01").await;
     assert!(bootstrap_door::is_open(&mut conn, TEAM).await.unwrap());
     let admin = add(&mut conn, "admin", "prefix02").await;
-    api_key::revoke(&mut conn, admin.id, "k").await.unwrap();
+    api_key::revoke(&mut conn, admin.id, "k", None)
+        .await
+        .unwrap();
     assert!(!bootstrap_door::is_open(&mut conn, TEAM).await.unwrap());
 }

@@ -114,9 +114,8 @@ impl Client {
     }
 
     /// `POST /api/v1/keys/{id}/revoke`
-    pub async fn revoke_key(&self, id: &str) -> Answer<KeyView> {
-        let path = ["api", "v1", "keys", id, "revoke"];
-        self.json(self.post(&path, &ActionRequest::default())?)
+    pub async fn revoke_key(&self, id: &str, request: &ActionRequest) -> Answer<KeyView> {
+        self.json(self.post(&["api", "v1", "keys", id, "revoke"], request)?)
             .await
     }
 
@@ -150,21 +149,15 @@ impl Client {
     }
 
     /// `POST /api/v1/jobs/{id}/cancel`
-    pub async fn cancel_job(&self, id: &str) -> Answer<JobView> {
-        self.json(self.post(
-            &["api", "v1", "jobs", id, "cancel"],
-            &ActionRequest::default(),
-        )?)
-        .await
+    pub async fn cancel_job(&self, id: &str, request: &ActionRequest) -> Answer<JobView> {
+        self.json(self.post(&["api", "v1", "jobs", id, "cancel"], request)?)
+            .await
     }
 
     /// `POST /api/v1/jobs/{id}/retry`
-    pub async fn retry_job(&self, id: &str) -> Answer<JobView> {
-        self.json(self.post(
-            &["api", "v1", "jobs", id, "retry"],
-            &ActionRequest::default(),
-        )?)
-        .await
+    pub async fn retry_job(&self, id: &str, request: &ActionRequest) -> Answer<JobView> {
+        self.json(self.post(&["api", "v1", "jobs", id, "retry"], request)?)
+            .await
     }
 
     /// `GET /api/v1/cluster`
