@@ -21,7 +21,6 @@ pub const MAX_BULK: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct CertificateRequest {
     /// Its name in the system, and its first subject name.
-    #[schemars(length(min = 1, max = 254))]
     pub name: String,
     /// Further subject names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
