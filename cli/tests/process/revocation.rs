@@ -1,13 +1,13 @@
 //! Revocation from the command line to those who look: CRL and OCSP over the plain listener, read by
-//! OpenSSL.
+//! OpenSSL, before and after a rollover of the authority's key.
 //!
 //! Invariant: everything here is asked of real processes; the database is not looked into.
 
 use crate::ONE_AT_A_TIME;
-use crate::public::Public;
+use crate::public::{Public, openssl, openssl_ok};
 
 #[tokio::test]
-async fn who_looks_learns_what_was_revoked() {
+async fn who_looks_learns_what_was_revoked_before_and_after_a_rollover() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let site = Public::open(&[]).await;
     for name in ["kept", "lost", "old"] {
@@ -32,6 +32,8 @@ async fn who_looks_learns_what_was_revoked() {
     let never = site.asked("kept", "kept", &["-serial", "0x7b2f0a11"]).await;
     assert!(never.contains(": unknown"), "{never}");
     nothing_else_is_served(&site);
+
+    rolled_over(&site).await;
 }
 
 /// B38 of the table of bad input: reasons that are none, at the command line and in a body.
@@ -104,4 +106,73 @@ fn nothing_else_is_served(site: &Public) {
         assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
         assert!(body.is_empty(), "{path}");
     }
+}
+
+/// A new key signs: both generations are answered for by their own issuer, both lists verify.
+async fn rolled_over(site: &Public) {
+    let (code, said) = site.cluster.operate(&["ca", "roll"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for name in ["after", "afterlost"] {
+        site.add(name);
+    }
+    assert_ne!(
+        site.read("kept.issuer.pem"),
+        site.read("after.issuer.pem"),
+        "another key signs"
+    );
+    for (name, reason) in [
+        ("old", "privilegeWithdrawn"),
+        ("afterlost", "cessationOfOperation"),
+    ] {
+        let host = format!("{name}.example.com");
+        site.good(&["certs", "revoke", &host, "--reason", reason, "--wait"]);
+    }
+    let lists = [
+        site.until_listed("old").await,
+        site.until_listed("afterlost").await,
+    ];
+    assert_ne!(lists[0], lists[1], "each authority has a list of its own");
+    let both: String = lists.iter().map(|list| site.read(list)).collect();
+    site.write("both.pem", &both);
+
+    for (name, words) in [
+        ("kept", None),
+        ("old", Some("certificate revoked")),
+        ("after", None),
+        ("afterlost", Some("certificate revoked")),
+    ] {
+        let (ok, said) = openssl(
+            &site.folder,
+            &format!(
+                "verify -x509_strict -crl_check -CRLfile both.pem -CAfile {} -untrusted \
+                 {name}.issuer.pem {name}.pem",
+                site.roots()
+            ),
+        );
+        assert_eq!(ok, words.is_none(), "{name}: {said}");
+        assert!(said.contains(words.unwrap_or(": OK")), "{name}: {said}");
+    }
+    for (name, wanted) in [
+        ("kept", "good"),
+        ("old", "revoked"),
+        ("after", "good"),
+        ("afterlost", "revoked"),
+    ] {
+        let said = site.asked(name, name, &[]).await;
+        assert!(said.contains(&format!("{name}.pem: {wanted}")), "{said}");
+        assert!(said.contains("Response verify OK"), "{said}");
+    }
+    let serial = format!("0x{}", site.serial("kept"));
+    let said = site.asked("after", "after", &["-serial", &serial]).await;
+    assert!(
+        said.contains(": unknown"),
+        "the other issuer's serial: {said}"
+    );
+    openssl_ok(
+        &site.folder,
+        &format!(
+            "verify -x509_strict -CAfile {} -untrusted after.issuer.pem after.pem",
+            site.roots()
+        ),
+    );
 }
