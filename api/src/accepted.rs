@@ -10,18 +10,20 @@ use certmill_domain::job::JobState;
 use certmill_queue::read::JobRow;
 use certmill_service::certificates::{self, Detail};
 use certmill_service::{Caller, jobs};
-use certmill_tasks::Backoff;
 use certmill_wire::Accepted;
 use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use rand::RngExt as _;
 
 use crate::app::App;
 use crate::{Error, idempotency, views};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// Looks come close together at first: a local CA is done within milliseconds, others take seconds.
-const LOOKS: Backoff = Backoff::new(Duration::from_millis(4), Duration::from_millis(100));
+/// Least time between two looks at a job: a local CA is done within milliseconds.
+const LOOK_LEAST: Duration = Duration::from_millis(3);
+/// Most time between two looks: others take seconds.
+const LOOK_MOST: Duration = Duration::from_millis(100);
 
 /// Work that was taken on.
 pub(crate) struct Stands {
@@ -89,7 +91,6 @@ pub(crate) async fn accepted(
 /// Looks at the job until it has ended or the time is over; no connection is held meanwhile.
 async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<(), Error> {
     let started = Instant::now();
-    let mut looks = 0;
     loop {
         let left = longest.saturating_sub(started.elapsed());
         if left.is_zero()
@@ -100,10 +101,14 @@ async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Resul
         {
             return Ok(());
         }
-        looks += 1;
-        let pause = LOOKS.delay(looks, &mut rand::rng());
-        tokio::time::sleep(pause.min(left)).await;
+        tokio::time::sleep(until_next_look(started.elapsed()).min(left)).await;
     }
+}
+
+/// A quarter of what was waited already, so that nobody learns of the end much later than it came.
+fn until_next_look(waited: Duration) -> Duration {
+    let spread = rand::rng().random_range(0.75..=1.25);
+    (waited / 4).clamp(LOOK_LEAST, LOOK_MOST).mul_f64(spread)
 }
 
 fn preferred_wait(headers: &HeaderMap) -> Duration {

@@ -25,6 +25,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Between tries while the database cannot be reached.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+/// After a batch of this size more are on their way, and waiting for them saves transactions.
+const BUSY_FROM: usize = 4;
 /// Handed in and not yet taken; more make their submitters wait.
 const BACKLOG: usize = 1024;
 
@@ -62,7 +64,7 @@ pub trait Effects: Send + Sync + 'static {
 /// How the finisher collects.
 #[derive(Debug, Clone)]
 pub struct FinisherOptions {
-    /// How long a batch stays open.
+    /// How long a batch stays open while jobs end in quick succession.
     pub window: Duration,
     /// Most jobs in a batch.
     pub max_batch: usize,
@@ -161,15 +163,23 @@ struct Desk<E> {
 
 impl<E: Effects> Desk<E> {
     async fn run(self, mut receiver: mpsc::Receiver<Submitted>) {
+        let mut last = 0;
         while let Some(first) = receiver.recv().await {
             let mut batch = vec![first];
-            let closes = Instant::now() + self.options.window;
+            // Whoever comes alone is not kept waiting; what ends while a batch is written makes the
+            // next one anyway.
+            let window = match last {
+                0..BUSY_FROM => Duration::ZERO,
+                _ => self.options.window,
+            };
+            let closes = Instant::now() + window;
             while batch.len() < self.options.max_batch {
                 match tokio::time::timeout_at(closes, receiver.recv()).await {
                     Ok(Some(next)) => batch.push(next),
                     Ok(None) | Err(_) => break,
                 }
             }
+            last = batch.len();
             self.settle(batch).await;
         }
     }

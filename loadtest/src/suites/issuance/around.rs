@@ -11,8 +11,8 @@ use crate::registry::Extent;
 use crate::rig::{Rig, peak_rss_mb};
 use crate::say;
 
-const SETTLE: Duration = Duration::from_secs(5);
-const WATCH: Duration = Duration::from_secs(30);
+const SETTLE: Duration = Duration::from_secs(20);
+const WATCH: Duration = Duration::from_secs(60);
 /// api, worker and scheduler.
 const PROCESSES: f64 = 3.0;
 

@@ -18,8 +18,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Transactions at once: while one commits, the next is gathered.
-const DESKS: usize = 2;
+/// Transactions at once. While one is written the next is gathered, so that the busier the database
+/// is the more share one.
+const DESKS: usize = 1;
 /// Most asks of one transaction.
 const SHARED_MOST: usize = 64;
 
