@@ -156,7 +156,7 @@ fn rotated(house: &House) {
         assert!(said.contains("kek_not_everywhere"), "{said}");
         assert!(Instant::now() < deadline, "{said}");
     }
-    house.good(&["kek", "retire", old]);
+    house.good(&["kek", "retire", old, "--yes"]);
     fs::rename(&next, house.data("ca.kek")).unwrap();
     let after = house.rows(&["kek", "list"]);
     assert!(after.iter().all(|one| one["id"] != old), "{after:?}");
@@ -219,7 +219,7 @@ fn rolled_and_imported(house: &House) {
         listed.iter().all(|one| one["revocation"] == "crl,ocsp"),
         "{listed:?}"
     );
-    let (code, said) = house.run(&["ca", "retire", "root"]);
+    let (code, said) = house.run(&["ca", "retire", "root", "--yes"]);
     assert_eq!(code, Some(5), "{said}");
 }
 

@@ -84,7 +84,14 @@ async fn a_revocation_goes_through_although_workers_die_at_each_step() {
 
 fn ask(site: &Public, name: &str) {
     let host = format!("{name}.example.com");
-    site.good(&["certs", "revoke", &host, "--reason", "cessationOfOperation"]);
+    site.good(&[
+        "certs",
+        "revoke",
+        &host,
+        "--reason",
+        "cessationOfOperation",
+        "--yes",
+    ]);
 }
 
 /// Kills the worker that holds such a job and starts its successor; whether the job was still its own.
@@ -161,7 +168,10 @@ async fn sealing_anew_goes_on_where_it_was_killed() {
     ));
     // In between everything opens, and the old key is not let go.
     assert_eq!(opening(&site, Keyring::new(new(), vec![old()])).await.1, 0);
-    let (code, said) = site.cluster.operate(&["kek", "retire", &before]).await;
+    let (code, said) = site
+        .cluster
+        .operate(&["kek", "retire", &before, "--yes"])
+        .await;
     assert!(code != Some(0) && said.contains("kek_in_use"), "{said}");
 
     let (code, said) = site.cluster.operate(&["kek", "rotate", "app"]).await;

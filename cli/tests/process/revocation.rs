@@ -48,8 +48,14 @@ async fn reasons_are_refused_with_words(site: &Public) {
             "removeFromCRL would lift a hold, and there are no holds: a revocation is for good",
         ),
     ] {
-        let (code, said) =
-            site.certmill(&["certs", "revoke", "lost.example.com", "--reason", reason]);
+        let (code, said) = site.certmill(&[
+            "certs",
+            "revoke",
+            "lost.example.com",
+            "--reason",
+            reason,
+            "--yes",
+        ]);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(words), "{said}");
         let (status, body) = site.post_revoke("lost.example.com", reason).await;
@@ -70,6 +76,7 @@ fn revoked_once(site: &Public) {
             "--reason",
             reason,
             "--wait",
+            "--yes",
             "-o",
             "json",
         ]);
@@ -125,7 +132,9 @@ async fn rolled_over(site: &Public) {
         ("afterlost", "cessationOfOperation"),
     ] {
         let host = format!("{name}.example.com");
-        site.good(&["certs", "revoke", &host, "--reason", reason, "--wait"]);
+        site.good(&[
+            "certs", "revoke", &host, "--reason", reason, "--wait", "--yes",
+        ]);
     }
     let lists = [
         site.until_listed("old").await,
