@@ -6,7 +6,7 @@ FROM version v
 LEFT JOIN ca_key k ON k.id = v.ca_key_id
 LEFT JOIN LATERAL (SELECT c.der FROM crl c WHERE c.ca_key_id = v.ca_key_id
                    ORDER BY c.number DESC LIMIT 1) l ON true
-WHERE v.revoked_at < clock_timestamp() - interval '10 min'
+WHERE v.ca_key_id IS NOT NULL AND v.revoked_at < clock_timestamp() - interval '10 min'
   AND v.not_after > clock_timestamp()
   AND coalesce(position(v.serial IN l.der), 0) = 0
   AND NOT coalesce(position('\x0603551d0f0101ff04040302'::bytea IN k.certificate_der) > 0

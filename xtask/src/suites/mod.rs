@@ -125,22 +125,12 @@ fn left_out(choice: &Choice, run: &Run<'_>, outcomes: &[Outcome]) -> String {
     }
 }
 
-/// Downloads what Cargo.lock names; answers whether the run must do without a network.
+/// Downloads what Cargo.lock names, for all targets, since the gates read the whole graph offline;
+/// answers whether the run must do without a network.
 fn fetch(root: &Path) -> Result<bool> {
-    let host = Command::new("rustc").arg("-vV").output()?;
-    let host = String::from_utf8_lossy(&host.stdout).into_owned();
-    let host = host
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .unwrap_or_default()
-        .to_owned();
     println!("fetching: the dependencies that Cargo.lock names");
     for offline in [false, true] {
-        let mut command = cargo(
-            root,
-            &["fetch", "--quiet", "--locked", "--target", &host],
-            offline,
-        );
+        let mut command = cargo(root, &["fetch", "--quiet", "--locked"], offline);
         if command.status()?.success() {
             return Ok(offline);
         }
