@@ -11,6 +11,9 @@ use certmill_settings::{DatabaseTls, Secret, Settings};
 /// Longest wait for an answer of the database.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// An answer put together from several statements; which one failed is told by another check.
+pub(crate) type Answered<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
 /// The database as it was found.
 pub enum Database {
     /// It answers.
@@ -73,6 +76,17 @@ impl Patient {
             Database::Reached { pool, .. } => Some(pool),
             _ => None,
         }
+    }
+
+    /// What the database answers to this question; `None` if it could not be asked, or failed.
+    pub async fn ask<'a, T, E, Asking>(
+        &'a self,
+        question: impl FnOnce(&'a Pool) -> Asking,
+    ) -> Option<T>
+    where
+        Asking: Future<Output = Result<T, E>>,
+    {
+        question(self.pool()?).await.ok()
     }
 
     /// What protection a connection needs.

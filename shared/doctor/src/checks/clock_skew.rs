@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use certmill_pg::vitals;
+use certmill_pg::{Pool, vitals};
 use certmill_telemetry::clock::now_utc;
 use time::Duration;
 
+use crate::patient::Answered;
 use crate::{Check, Finding, Patient};
 
 const ID: &str = "clock_skew";
@@ -16,19 +17,20 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
-        return Vec::new();
-    };
+    let seen = patient.ask(measure).await;
+    seen.iter()
+        .map(|(skew, doubt)| judge(*skew, *doubt))
+        .collect()
+}
+
+/// How far the database is ahead, and up to what that is known.
+async fn measure(pool: &Pool) -> Answered<(Duration, Duration)> {
     // The first question may open a connection; only the second one is timed.
-    let warm = vitals::clock(pool).await;
+    vitals::clock(pool).await?;
     let (here, asked) = (now_utc(), Instant::now());
-    match (warm, vitals::clock(pool).await) {
-        (Ok(_), Ok(there)) => {
-            let trip = Duration::try_from(asked.elapsed()).unwrap_or(Duration::MAX);
-            vec![judge(there - here - trip / 2, trip / 2)]
-        }
-        _ => Vec::new(),
-    }
+    let there = vitals::clock(pool).await?;
+    let trip = Duration::try_from(asked.elapsed()).unwrap_or(Duration::MAX);
+    Ok((there - here - trip / 2, trip / 2))
 }
 
 /// `skew` is how far the database is ahead, known up to `doubt`.

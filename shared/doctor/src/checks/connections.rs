@@ -12,13 +12,8 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
-        return Vec::new();
-    };
-    match Demand::read(pool).await {
-        Ok(demand) => vec![judge(&demand)],
-        Err(_) => Vec::new(),
-    }
+    let demand = patient.ask(Demand::read).await;
+    demand.iter().map(judge).collect()
 }
 
 fn judge(demand: &Demand) -> Finding {

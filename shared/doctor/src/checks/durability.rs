@@ -12,17 +12,14 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
+    let Some(server) = patient.ask(vitals::server).await else {
         return Vec::new();
     };
-    match vitals::server(pool).await {
-        Ok(server) => judge(
-            server.fsync,
-            server.full_page_writes,
-            &server.synchronous_commit,
-        ),
-        Err(_) => Vec::new(),
-    }
+    judge(
+        server.fsync,
+        server.full_page_writes,
+        &server.synchronous_commit,
+    )
 }
 
 fn judge(fsync: bool, full_page_writes: bool, synchronous_commit: &str) -> Vec<Finding> {

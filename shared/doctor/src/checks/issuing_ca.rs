@@ -4,6 +4,7 @@ use certmill_pg::{Pool, vitals};
 use certmill_store::ca_life::{self, CaLife};
 use time::{Duration, OffsetDateTime};
 
+use crate::patient::Answered;
 use crate::{Check, Finding, Patient};
 
 const ID: &str = "issuing_ca";
@@ -16,19 +17,14 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
-        return Vec::new();
-    };
-    match read(pool).await {
-        Some((lives, now)) => judge(&lives, now),
-        None => Vec::new(),
-    }
+    let seen = patient.ask(read).await;
+    seen.map_or_else(Vec::new, |(lives, now)| judge(&lives, now))
 }
 
-async fn read(pool: &Pool) -> Option<(Vec<CaLife>, OffsetDateTime)> {
-    let now = vitals::clock(pool).await.ok()?;
-    let mut conn = pool.acquire().await.ok()?;
-    Some((ca_life::in_use(&mut conn).await.ok()?, now))
+async fn read(pool: &Pool) -> Answered<(Vec<CaLife>, OffsetDateTime)> {
+    let now = vitals::clock(pool).await?;
+    let mut conn = pool.acquire().await?;
+    Ok((ca_life::in_use(&mut conn).await?, now))
 }
 
 fn judge(lives: &[CaLife], now: OffsetDateTime) -> Vec<Finding> {

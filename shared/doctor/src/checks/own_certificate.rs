@@ -29,10 +29,7 @@ async fn look(patient: &Patient) -> Vec<Finding> {
         return vec![Finding::ok(ID, "none yet; the first start obtains one")];
     }
     // Without the database this machine's clock has to do.
-    let now = match patient.pool() {
-        Some(pool) => vitals::clock(pool).await.unwrap_or_else(|_| now_utc()),
-        None => now_utc(),
-    };
+    let now = patient.ask(vitals::clock).await.unwrap_or_else(now_utc);
     match outline(&file) {
         Ok(leaf) => vec![judge(&file, &leaf, now)],
         Err(why) => vec![Finding::fail(

@@ -1,9 +1,10 @@
 //! Are there processes past their lease that nobody declared dead?
 
-use certmill_pg::{Error, Pool, vitals};
+use certmill_pg::{Pool, vitals};
 use certmill_queue::process::{self, ProcessRow};
 use time::{Duration, OffsetDateTime};
 
+use crate::patient::Answered;
 use crate::{Check, Finding, Patient};
 
 const ID: &str = "processes";
@@ -16,25 +17,14 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
-        return Vec::new();
-    };
-    match read(pool).await {
-        Ok((rows, now)) => vec![judge(&rows, now)],
-        Err(_) => Vec::new(),
-    }
+    let seen = patient.ask(read).await;
+    seen.iter().map(|(rows, now)| judge(rows, *now)).collect()
 }
 
-async fn read(pool: &Pool) -> Result<(Vec<ProcessRow>, OffsetDateTime), String> {
-    let now = vitals::clock(pool).await.map_err(|why| why.to_string())?;
-    let mut conn = pool
-        .acquire()
-        .await
-        .map_err(|why| Error::from(why).to_string())?;
-    let rows = process::processes(&mut conn)
-        .await
-        .map_err(|why| why.to_string())?;
-    Ok((rows, now))
+async fn read(pool: &Pool) -> Answered<(Vec<ProcessRow>, OffsetDateTime)> {
+    let now = vitals::clock(pool).await?;
+    let mut conn = pool.acquire().await?;
+    Ok((process::processes(&mut conn).await?, now))
 }
 
 fn judge(rows: &[ProcessRow], now: OffsetDateTime) -> Finding {

@@ -12,13 +12,8 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
-        return Vec::new();
-    };
-    match vitals::role(pool).await {
-        Ok(rights) => vec![judge(&rights)],
-        Err(_) => Vec::new(),
-    }
+    let rights = patient.ask(vitals::role).await;
+    rights.iter().map(judge).collect()
 }
 
 fn judge(rights: &RoleRights) -> Finding {

@@ -12,12 +12,9 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let Some(pool) = patient.pool() else {
+    let question = |pool| vitals::snapshot_holders(pool, patient.snapshot_patience);
+    let Some(holders) = patient.ask(question).await else {
         return Vec::new();
-    };
-    let holders = match vitals::snapshot_holders(pool, patient.snapshot_patience).await {
-        Ok(holders) => holders,
-        Err(_) => return Vec::new(),
     };
     if holders.is_empty() {
         return vec![Finding::ok(ID, "nobody holds an old snapshot")];
