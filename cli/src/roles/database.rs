@@ -1,10 +1,10 @@
 //! Connecting, and bringing the schema to this build.
 
 use certmill_pg::{
-    ConnectOptions, Demand, Pool, SchemaState, TlsRule, connect, migrate, schema_state, user_of,
+    ConnectOptions, Demand, Pool, SchemaState, connect, migrate, schema_state, user_of,
 };
 use certmill_service::{bootstrap, keks};
-use certmill_settings::{DatabaseTls, Pooler, Role, Secret, Settings};
+use certmill_settings::{Pooler, Role, Secret, Settings};
 
 use super::{key_files, refusal};
 use crate::exit::Exit;
@@ -70,19 +70,10 @@ pub(super) async fn owner_pool(settings: &Settings, owner: &Secret) -> Result<Po
 
 fn options(settings: &Settings, role: Role) -> ConnectOptions {
     let mut options = ConnectOptions::new(role.as_str());
-    options.tls = tls_rule(settings);
+    options.tls = settings.database.tls.into();
     // Migrations need a session of their own, so the owner's address is a direct one.
     options.pooler = role != Role::Migrate && settings.database.pooler == Pooler::Transaction;
     options
-}
-
-/// What protection a connection to the database needs.
-pub(super) fn tls_rule(settings: &Settings) -> TlsRule {
-    match settings.database.tls {
-        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
-        DatabaseTls::Require => TlsRule::Require,
-        DatabaseTls::Disable => TlsRule::Off,
-    }
 }
 
 /// Migrates and seeds. Key files are made where `make_key_files` says so and nothing is sealed

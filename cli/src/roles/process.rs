@@ -11,7 +11,7 @@ use certmill_settings::{Pooler, Role, Settings, Wake as WakeBy, read_secret_file
 use certmill_tasks::{Shutdown, Tasks};
 use std::sync::Arc;
 
-use super::{database::tls_rule, refusal};
+use super::refusal;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -55,7 +55,7 @@ pub(super) fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
             .map_err(|problem| certmill_pg::Error::Url(problem.to_string())),
         None => Ok(url.clone()),
     });
-    let keeper = LoginKeeper::new(pool.clone(), source, tls_rule(settings));
+    let keeper = LoginKeeper::new(pool.clone(), source, settings.database.tls.into());
     let shutdown = tasks.shutdown_token();
     tasks.spawn("login-keeper", async move {
         shutdown.cut_short(keeper.keep()).await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use certmill_pg::{ConnectOptions, Pool, TlsRule, connect, embedded};
-use certmill_settings::{DatabaseTls, Secret, Settings};
+use certmill_settings::{Secret, Settings};
 
 /// Longest wait for an answer of the database.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ impl Patient {
             Ok(Some(url)) => {
                 let options = ConnectOptions {
                     acquire_timeout: PATIENCE,
-                    tls: tls_rule(&settings),
+                    tls: settings.database.tls.into(),
                     pooler: true,
                     ..ConnectOptions::new("doctor").max_connections(2)
                 };
@@ -92,14 +92,6 @@ impl Patient {
     /// What protection a connection needs.
     #[must_use]
     pub fn tls(&self) -> TlsRule {
-        tls_rule(&self.settings)
-    }
-}
-
-fn tls_rule(settings: &Settings) -> TlsRule {
-    match settings.database.tls {
-        DatabaseTls::VerifyFull => TlsRule::VerifyFull,
-        DatabaseTls::Require => TlsRule::Require,
-        DatabaseTls::Disable => TlsRule::Off,
+        self.settings.database.tls.into()
     }
 }

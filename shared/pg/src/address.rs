@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use certmill_settings::DatabaseTls;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -20,6 +21,16 @@ pub enum TlsRule {
     Require,
     /// Whatever the string says, plain text included.
     Off,
+}
+
+impl From<DatabaseTls> for TlsRule {
+    fn from(set: DatabaseTls) -> Self {
+        match set {
+            DatabaseTls::VerifyFull => Self::VerifyFull,
+            DatabaseTls::Require => Self::Require,
+            DatabaseTls::Disable => Self::Off,
+        }
+    }
 }
 
 /// Parameters that may stand in the string. An unknown one is refused, because the tail of a
