@@ -1,6 +1,8 @@
 //! Who asks: every function of the service takes a caller, and writes it into the audit row.
 
 use certmill_domain::ids::TeamId;
+use certmill_store::audit::NewAudit;
+use serde_json::Value;
 
 /// What a key may do; each role includes the ones below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +57,34 @@ impl Caller {
     /// certmill itself, acting for the default team.
     #[must_use]
     pub fn system(part: &str) -> Self {
+        Self::system_for(part, TeamId::DEFAULT)
+    }
+
+    /// certmill itself, acting for this team.
+    pub(crate) fn system_for(part: &str, team_id: TeamId) -> Self {
         Self {
-            team_id: TeamId::DEFAULT,
+            team_id,
             actor: format!("system:{part}"),
             role: Role::Admin,
             request_id: None,
             trace_id: None,
+        }
+    }
+
+    /// The audit row of what this caller did to an object of its team; `detail` holds no secret.
+    pub(crate) fn audit(
+        &self,
+        action: &'static str,
+        object: impl ToString,
+        detail: Value,
+    ) -> NewAudit {
+        NewAudit {
+            team_id: self.team_id,
+            actor: self.actor.clone(),
+            action,
+            object: object.to_string(),
+            request_id: self.request_id.clone(),
+            detail,
         }
     }
 }

@@ -12,7 +12,7 @@ use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
 use certmill_queue::read::{self, AttemptRow, JobFilter, JobRow};
 use certmill_queue::rescue::Rescued;
-use certmill_store::audit::{self, AuditRow, NewAudit};
+use certmill_store::audit::{self, AuditRow};
 use certmill_store::certificate;
 
 /// Rows of a job's past that are shown, of each kind.
@@ -237,13 +237,6 @@ async fn audited(
     id: JobId,
     reason: Option<&str>,
 ) -> Result<(), Error> {
-    let row = NewAudit {
-        team_id: caller.team_id,
-        actor: caller.actor.clone(),
-        action,
-        object: id.to_string(),
-        request_id: caller.request_id.clone(),
-        detail: serde_json::json!({ "reason": reason }),
-    };
+    let row = caller.audit(action, id, serde_json::json!({ "reason": reason }));
     Ok(audit::append(&mut *tx, &[row]).await?)
 }

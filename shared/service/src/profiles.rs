@@ -130,18 +130,12 @@ fn name_faults(name: &str) -> Vec<FieldFault> {
 }
 
 fn made_audit(caller: &Caller, made: &Profile) -> NewAudit {
-    NewAudit {
-        team_id: caller.team_id,
-        actor: caller.actor.clone(),
-        action: "profile.add",
-        object: made.id.to_string(),
-        request_id: caller.request_id.clone(),
-        detail: serde_json::json!({
-            "name": made.name,
-            "lifetime_s": made.lifetime.whole_seconds(),
-            "key_source": made.key_source.as_str(),
-        }),
-    }
+    let detail = serde_json::json!({
+        "name": made.name,
+        "lifetime_s": made.lifetime.whole_seconds(),
+        "key_source": made.key_source.as_str(),
+    });
+    caller.audit("profile.add", made.id, detail)
 }
 
 /// A page of the team's profiles after `after`.

@@ -4,12 +4,11 @@
 //! Invariant: each step refuses while the one before it is not complete, and each may be repeated
 //! after an end at any line.
 
-use crate::Error;
 use crate::context::{begin, commit};
+use crate::{Caller, Error};
 use certmill_crypto::seal::{Keyring, Place};
-use certmill_domain::ids::TeamId;
 use certmill_pg::{Pool, Tx};
-use certmill_store::audit::{self, NewAudit};
+use certmill_store::audit;
 use certmill_store::kek::{self, Holder, Kek};
 use certmill_store::sealed::{SEALED, SealedColumn};
 use std::collections::BTreeMap;
@@ -245,13 +244,7 @@ pub async fn retire(owner: &Pool, id: &str) -> Result<(), Error> {
 }
 
 async fn note(tx: &mut Tx<'_>, action: &'static str, id: &str, purpose: &str) -> Result<(), Error> {
-    let row = NewAudit {
-        team_id: TeamId::DEFAULT,
-        actor: "system:operator".into(),
-        action,
-        object: id.to_owned(),
-        request_id: None,
-        detail: serde_json::json!({ "purpose": purpose }),
-    };
+    let detail = serde_json::json!({ "purpose": purpose });
+    let row = Caller::system("operator").audit(action, id, detail);
     Ok(audit::append(tx, &[row]).await?)
 }

@@ -6,7 +6,7 @@
 use crate::context::{begin, commit};
 use crate::effects::ocsp_responder::KIND;
 use crate::publication::RESPONDER_LIFE;
-use crate::{Context, Error};
+use crate::{Caller, Context, Error};
 use certmill_crypto::ca::CaIdentity;
 use certmill_crypto::keys::PrivateKey;
 use certmill_crypto::ocsp::Responder;
@@ -171,13 +171,9 @@ pub async fn publish_url(context: &Context, url: &str) -> Result<usize, Error> {
     let changed = issuer::set_revocation_url(&mut tx, url).await?;
     let audits: Vec<NewAudit> = changed
         .iter()
-        .map(|(id, team_id)| NewAudit {
-            team_id: *team_id,
-            actor: "system:api".into(),
-            action: "issuer.update",
-            object: id.to_string(),
-            request_id: None,
-            detail: serde_json::json!({ "revocation_url": url }),
+        .map(|(id, team_id)| {
+            let detail = serde_json::json!({ "revocation_url": url });
+            Caller::system_for("api", *team_id).audit("issuer.update", id, detail)
         })
         .collect();
     audit::append(&mut tx, &audits).await?;

@@ -1,13 +1,13 @@
 //! Rollover: a new key takes over, the old one's certificates stay valid.
 
 use super::make;
-use crate::Error;
 use crate::context::{begin, commit};
 use crate::error::or_not_found;
+use crate::{Caller, Error};
 use certmill_crypto::seal::Keyring;
 use certmill_domain::ids::TeamId;
 use certmill_pg::{Pool, Tx};
-use certmill_store::audit::{self, NewAudit};
+use certmill_store::audit;
 use certmill_store::ca_key::{self, CaKey};
 use certmill_store::event::{self, NewEvent};
 use certmill_store::issuer::{self, Issuer};
@@ -116,13 +116,7 @@ pub(super) async fn note(
     authority: &CaKey,
     issuer: Option<&Issuer>,
 ) -> Result<(), Error> {
-    let row = NewAudit {
-        team_id,
-        actor: "system:operator".into(),
-        action,
-        object: authority.name.clone(),
-        request_id: None,
-        detail: serde_json::json!({ "issuer": issuer.map(|one| one.name.clone()) }),
-    };
+    let detail = serde_json::json!({ "issuer": issuer.map(|one| one.name.clone()) });
+    let row = Caller::system_for("operator", team_id).audit(action, &authority.name, detail);
     Ok(audit::append(tx, &[row]).await?)
 }

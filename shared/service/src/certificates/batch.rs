@@ -332,18 +332,13 @@ impl Rows {
         job.object = Some(id.to_string());
         job.trace_id.clone_from(&caller.trace_id);
         self.jobs.push(job);
-        self.audits.push(NewAudit {
-            team_id,
-            actor: caller.actor.clone(),
-            action: "certificate.request",
-            object: id.to_string(),
-            request_id: caller.request_id.clone(),
-            detail: serde_json::json!({
-                "name": admitted.new.name,
-                "names": admitted.new.names.to_texts(),
-                "profile": profile.name,
-            }),
+        let detail = serde_json::json!({
+            "name": admitted.new.name,
+            "names": admitted.new.names.to_texts(),
+            "profile": profile.name,
         });
+        self.audits
+            .push(caller.audit("certificate.request", id, detail));
         self.events.push(NewEvent {
             team_id,
             topic: "certificate",

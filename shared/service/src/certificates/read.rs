@@ -12,7 +12,7 @@ use certmill_queue::live_by_keys;
 use certmill_queue::read::JobRow;
 use certmill_store::certificate::{Certificate, Filter};
 use certmill_store::version::Version;
-use certmill_store::{certificate, shown_by, version};
+use certmill_store::{audit, certificate, shown_by, version};
 use secrecy::SecretString;
 use std::collections::HashMap;
 
@@ -260,18 +260,8 @@ pub async fn key_pem(
         code: "key_not_here",
         detail: "the requester made this key; certmill never had it".into(),
     })?;
-    certmill_store::audit::append(
-        &mut tx,
-        &[certmill_store::audit::NewAudit {
-            team_id: caller.team_id,
-            actor: caller.actor.clone(),
-            action: "certificate.export_key",
-            object: id.to_string(),
-            request_id: caller.request_id.clone(),
-            detail: serde_json::json!({}),
-        }],
-    )
-    .await?;
+    let row = caller.audit("certificate.export_key", id, serde_json::json!({}));
+    audit::append(&mut tx, &[row]).await?;
     crate::context::commit(tx).await?;
     let keyring = context.app_keys.as_ref().ok_or_else(|| {
         Error::Misconfigured("this server has no app.kek, so it cannot open the key".into())

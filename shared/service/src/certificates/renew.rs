@@ -163,16 +163,10 @@ fn job(caller: &Caller, row: &Certificate, issuer: &Issuer, generation: i32) -> 
 }
 
 fn audited(caller: &Caller, renewal: &Renewal, ask: &RenewAsk<'_>) -> NewAudit {
-    NewAudit {
-        team_id: caller.team_id,
-        actor: caller.actor.clone(),
-        action: "certificate.renew",
-        object: renewal.certificate.to_string(),
-        request_id: caller.request_id.clone(),
-        detail: serde_json::json!({
-            "generation": renewal.generation,
-            "new_key": ask.csr_pem.is_some(),
-            "reason": ask.reason,
-        }),
-    }
+    let detail = serde_json::json!({
+        "generation": renewal.generation,
+        "new_key": ask.csr_pem.is_some(),
+        "reason": ask.reason,
+    });
+    caller.audit("certificate.renew", renewal.certificate, detail)
 }

@@ -237,19 +237,13 @@ async fn stop(
 }
 
 fn audited(caller: &Caller, ask: &RevokeAsk, value: &Revoked) -> NewAudit {
-    NewAudit {
-        team_id: caller.team_id,
-        actor: caller.actor.clone(),
-        action: "certificate.revoke",
-        object: value.certificate.to_string(),
-        request_id: caller.request_id.clone(),
-        detail: serde_json::json!({
-            "reason": ask.reason.as_str(),
-            "note": ask.note,
-            "versions": value.versions,
-            "jobs": value.jobs,
-        }),
-    }
+    let detail = serde_json::json!({
+        "reason": ask.reason.as_str(),
+        "note": ask.note,
+        "versions": value.versions,
+        "jobs": value.jobs,
+    });
+    caller.audit("certificate.revoke", value.certificate, detail)
 }
 
 /// What a worker needs in order to have a version revoked.

@@ -1,7 +1,7 @@
 //! The kind `issue`: a version was obtained for (certificate, generation).
 
-use crate::Error;
 use crate::effects::revoke::RevokeArgs;
+use crate::{Caller, Error};
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
 use certmill_domain::renewal::{RenewalRule, renew_at};
 use certmill_domain::revocation::RevocationReason;
@@ -195,16 +195,14 @@ fn issued_event(effect: &Effect) -> NewEvent {
 }
 
 fn issued_audit(effect: &Effect) -> NewAudit {
-    NewAudit {
-        team_id: effect.team_id,
-        actor: "system:worker".into(),
-        action: "certificate.issue",
-        object: effect.certificate_id.to_string(),
-        request_id: None,
-        detail: serde_json::json!({
-            "generation": effect.generation,
-            "serial": Serial::from_random(effect.serial).to_string(),
-            "order": effect.order_id.to_string(),
-        }),
-    }
+    let detail = serde_json::json!({
+        "generation": effect.generation,
+        "serial": Serial::from_random(effect.serial).to_string(),
+        "order": effect.order_id.to_string(),
+    });
+    Caller::system_for("worker", effect.team_id).audit(
+        "certificate.issue",
+        effect.certificate_id,
+        detail,
+    )
 }

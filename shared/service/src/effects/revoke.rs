@@ -3,7 +3,7 @@
 //! Invariant: a version is revoked once, and each authority whose version it was gets a new list in
 //! a job that is enqueued here.
 
-use crate::{Error, publication};
+use crate::{Caller, Error, publication};
 use certmill_domain::ids::{CertificateId, TeamId, VersionId};
 use certmill_domain::revocation::{Aftermath, RevocationReason};
 use certmill_domain::schedule;
@@ -11,7 +11,6 @@ use certmill_domain::serial::Serial;
 use certmill_domain::waiting;
 use certmill_pg::Tx;
 use certmill_queue::enqueue::{NewJob, enqueue, enqueue_all};
-use certmill_store::audit::NewAudit;
 use certmill_store::event::NewEvent;
 use certmill_store::revocation::{Mark, Marked};
 use certmill_store::{audit, clock, crl, event, revocation};
@@ -199,14 +198,11 @@ async fn tell(
             code: "revoked",
             detail: detail.clone(),
         });
-        audits.push(NewAudit {
-            team_id: effect.team_id,
-            actor: "system:worker".into(),
-            action: "version.revoke",
-            object: effect.args.certificate_id.to_string(),
-            request_id: None,
+        audits.push(Caller::system_for("worker", effect.team_id).audit(
+            "version.revoke",
+            effect.args.certificate_id,
             detail,
-        });
+        ));
     }
     event::append(&mut *tx, &events).await?;
     audit::append(&mut *tx, &audits).await?;

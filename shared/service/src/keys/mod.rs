@@ -33,19 +33,13 @@ fn require_admin(caller: &Caller) -> Result<(), Error> {
 
 /// What is written down about a change of a key; its prefix is no secret.
 fn audit_row(caller: &Caller, action: &'static str, key: &ApiKey) -> NewAudit {
-    NewAudit {
-        team_id: caller.team_id,
-        actor: caller.actor.clone(),
-        action,
-        object: key.id.to_string(),
-        request_id: caller.request_id.clone(),
-        detail: serde_json::json!({
-            "name": key.name,
-            "role": key.role,
-            "prefix": key.prefix,
-            "expires_at": key.expires_at.map(|at| at.unix_timestamp()),
-            "replaces": key.replaces.map(|id| id.to_string()),
-            "reason": key.revoke_reason,
-        }),
-    }
+    let detail = serde_json::json!({
+        "name": key.name,
+        "role": key.role,
+        "prefix": key.prefix,
+        "expires_at": key.expires_at.map(|at| at.unix_timestamp()),
+        "replaces": key.replaces.map(|id| id.to_string()),
+        "reason": key.revoke_reason,
+    });
+    caller.audit(action, key.id, detail)
 }
