@@ -9,7 +9,7 @@ use time::Duration;
 
 /// How often an intention is tried when Postgres breaks a deadlock with it. Locks are taken in one
 /// order (job, certificate, order); where a row is only about to be inserted, two can still meet.
-pub(crate) const ATTEMPTS_MAX: usize = 5;
+const ATTEMPTS_MAX: usize = 5;
 
 /// Rules that come from this process's settings.
 #[derive(Debug, Clone, Copy)]
@@ -67,4 +67,52 @@ pub(crate) async fn commit(tx: Tx<'_>) -> Result<(), Error> {
     tx.commit()
         .await
         .map_err(|error| Error::Store(error.into()))
+}
+
+/// Carries an intention out, anew while Postgres breaks deadlocks with it.
+///
+/// # Errors
+/// The attempt's own; the deadlock of the last one.
+pub(crate) async fn despite_deadlocks<T, Trying>(
+    mut attempt: impl FnMut() -> Trying,
+) -> Result<T, Error>
+where
+    Trying: Future<Output = Result<T, Error>>,
+{
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt().await {
+            Err(error) if error.is_deadlock() => {}
+            ended => return ended,
+        }
+    }
+    attempt().await
+}
+
+/// Carries an intention for a certificate out, anew while somebody comes in between: an attempt
+/// that saw it answers `None`, one that met it in a deadlock was rolled back. `others` is what they
+/// do to the certificate.
+///
+/// # Errors
+/// The attempt's own; [`Error::Conflict`] `certificate_busy` where others always came in between.
+pub(crate) async fn despite_others<T, Trying>(
+    others: &str,
+    mut attempt: impl FnMut() -> Trying,
+) -> Result<T, Error>
+where
+    Trying: Future<Output = Result<Option<T>, Error>>,
+{
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt().await {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => {}
+            Err(error) if error.is_deadlock() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Conflict {
+        code: "certificate_busy",
+        detail: format!(
+            "others {others} this certificate at this moment; look at it before trying again"
+        ),
+    })
 }

@@ -1,6 +1,6 @@
 //! What users do with jobs: look, cancel, retry.
 
-use crate::context::ATTEMPTS_MAX;
+use crate::context::despite_deadlocks;
 use crate::effects::issue::{IssueArgs, KIND as ISSUE};
 use crate::issuing::abandon;
 use crate::{Caller, Context, Error};
@@ -118,13 +118,7 @@ pub async fn cancel(
     id: JobId,
     reason: Option<&str>,
 ) -> Result<JobRow, Error> {
-    for _ in 1..ATTEMPTS_MAX {
-        match cancel_once(context, caller, id, reason).await {
-            Err(error) if error.is_deadlock() => {}
-            ended => return ended,
-        }
-    }
-    cancel_once(context, caller, id, reason).await
+    despite_deadlocks(|| cancel_once(context, caller, id, reason)).await
 }
 
 async fn cancel_once(
@@ -186,13 +180,7 @@ pub async fn retry(
     id: JobId,
     reason: Option<&str>,
 ) -> Result<JobRow, Error> {
-    for _ in 1..ATTEMPTS_MAX {
-        match retry_once(context, caller, id, reason).await {
-            Err(error) if error.is_deadlock() => {}
-            ended => return ended,
-        }
-    }
-    retry_once(context, caller, id, reason).await
+    despite_deadlocks(|| retry_once(context, caller, id, reason)).await
 }
 
 async fn retry_once(

@@ -1,7 +1,7 @@
 //! A certificate is renewed by hand: under the same key as a sweep would, so never twice.
 
 use super::new_key;
-use crate::context::ATTEMPTS_MAX;
+use crate::context::despite_others;
 use crate::effects::issue::{IssueArgs, KIND};
 use crate::error::or_not_found;
 use crate::idempotency::{self, Answer, Idempotency};
@@ -66,19 +66,8 @@ pub async fn renew_with(
     ask: &RenewAsk<'_>,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Renewal>, Error> {
-    for _ in 0..ATTEMPTS_MAX {
-        match attempt(context, caller, id, ask, idempotency).await {
-            Ok(Some(answer)) => return Ok(answer),
-            Ok(None) => {}
-            Err(error) if error.is_deadlock() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(Error::Conflict {
-        code: "certificate_busy",
-        detail: "others renew this certificate at this moment; look at it before trying again"
-            .into(),
-    })
+    let once = || attempt(context, caller, id, ask, idempotency);
+    despite_others("renew", once).await
 }
 
 /// One try; `None` if another one's job or version came in between. The job is locked before the

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a version is revoked once; who asks again learns when it was.
 
-use crate::context::{ATTEMPTS_MAX, begin};
+use crate::context::{begin, despite_others};
 use crate::effects::revoke::RevokeArgs;
 use crate::error::or_not_found;
 use crate::idempotency::{self, Answer, Idempotency};
@@ -70,19 +70,8 @@ pub async fn revoke(
     ask: &RevokeAsk,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Revoked>, Error> {
-    for _ in 0..ATTEMPTS_MAX {
-        match attempt(context, caller, id, ask, idempotency).await {
-            Ok(Some(answer)) => return Ok(answer),
-            Ok(None) => {}
-            Err(error) if error.is_deadlock() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(Error::Conflict {
-        code: "certificate_busy",
-        detail: "others change this certificate at this moment; look at it before trying again"
-            .into(),
-    })
+    let once = || attempt(context, caller, id, ask, idempotency);
+    despite_others("change", once).await
 }
 
 /// One try; `None` if a version came in between. The job is locked before the certificate, as
