@@ -6,10 +6,10 @@
 //! written by itself.
 
 use super::batch::{self, Asked, Written};
-use super::prepare::{Ask, Prepared, prepare};
+use super::prepare::{Ask, prepare_all};
 use super::read::{self, Detail};
 use super::request::{ItemOutcome, request};
-use crate::{Caller, Context, Error, FieldFault};
+use crate::{Caller, Context, Error};
 use certmill_domain::ids::CertificateId;
 use certmill_queue::read::JobRow;
 use certmill_tasks::Tasks;
@@ -18,9 +18,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Transactions at once. While one is written the next is gathered, so that the busier the database
-/// is the more share one.
-const DESKS: usize = 1;
 /// Most asks of one transaction.
 const SHARED_MOST: usize = 64;
 
@@ -44,7 +41,9 @@ struct Waiting {
 #[derive(Default)]
 struct Hall {
     waiting: VecDeque<Waiting>,
-    desks: usize,
+    /// Whether a desk is open. There is one at most: while its transaction is written the next is
+    /// gathered, so that the busier the database is the more share one.
+    attended: bool,
 }
 
 /// Takes asks of many callers.
@@ -83,13 +82,11 @@ impl Intake {
                 ask,
                 answer,
             });
-            (hall.desks < DESKS).then(|| {
-                hall.desks += 1;
-                Desk {
-                    hall: self.hall.clone(),
-                    context: self.context.clone(),
-                    closed: false,
-                }
+            let attended = std::mem::replace(&mut hall.attended, true);
+            (!attended).then(|| Desk {
+                hall: self.hall.clone(),
+                context: self.context.clone(),
+                closed: false,
             })
         };
         if let Some(mut desk) = desk {
@@ -113,7 +110,7 @@ impl Drop for Desk {
     fn drop(&mut self) {
         if !self.closed {
             let mut hall = self.hall.lock().unwrap_or_else(PoisonError::into_inner);
-            hall.desks -= 1;
+            hall.attended = false;
         }
     }
 }
@@ -133,7 +130,7 @@ impl Desk {
         hall.waiting.retain(|one| !one.answer.is_closed());
         let many = hall.waiting.len().min(SHARED_MOST);
         if many == 0 {
-            hall.desks -= 1;
+            hall.attended = false;
             self.closed = true;
             return None;
         }
@@ -151,7 +148,6 @@ impl Desk {
             askers.push(answer);
             parts.push((caller, ask));
         }
-        let parts = Arc::new(parts);
         let answers = match together(&self.context, &parts).await {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(Setback::RolledBack(error)) if parts.len() > 1 => {
@@ -191,11 +187,9 @@ impl From<Error> for Setback {
 }
 
 /// Writes these asks in one transaction.
-async fn together(
-    context: &Context,
-    asks: &Arc<Vec<(Caller, Ask)>>,
-) -> Result<Vec<Taken>, Setback> {
-    let prepared = prepare_all(asks.clone()).await?;
+async fn together(context: &Context, asks: &[(Caller, Ask)]) -> Result<Vec<Taken>, Setback> {
+    let parts = asks.iter().map(|(_, ask)| ask.clone()).collect();
+    let prepared = prepare_all(parts, |_| String::new()).await?;
     let mut tx = context.begin().await?;
     let callers = asks.iter().map(|(caller, _)| caller);
     let asked = |(caller, prepared)| Asked {
@@ -238,12 +232,4 @@ fn certificate_of(outcome: &ItemOutcome) -> Option<CertificateId> {
         ItemOutcome::Accepted { certificate, .. } => Some(*certificate),
         ItemOutcome::Exists { .. } | ItemOutcome::Refused { .. } => None,
     }
-}
-
-async fn prepare_all(
-    asks: Arc<Vec<(Caller, Ask)>>,
-) -> Result<Vec<Result<Prepared, Vec<FieldFault>>>, Error> {
-    tokio::task::spawn_blocking(move || asks.iter().map(|(_, ask)| prepare(ask, "")).collect())
-        .await
-        .map_err(|why| Error::Crypto(why.to_string()))
 }

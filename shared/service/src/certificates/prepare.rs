@@ -1,6 +1,6 @@
 //! A request's own faults, found before any transaction: names and CSR.
 
-use crate::FieldFault;
+use crate::{Error, FieldFault};
 use certmill_crypto::csr::Csr;
 use certmill_domain::names::{Names, San};
 
@@ -28,8 +28,24 @@ pub(super) struct Prepared {
     pub auto_renew: bool,
 }
 
+/// Checks asks away from the threads that serve, since a CSR's signature takes long; `pointer` gives
+/// the JSON pointer of each.
+pub(super) async fn prepare_all(
+    asks: Vec<Ask>,
+    pointer: fn(usize) -> String,
+) -> Result<Vec<Result<Prepared, Vec<FieldFault>>>, Error> {
+    let check = move || {
+        let asks = asks.iter().enumerate();
+        asks.map(|(place, ask)| prepare(ask, &pointer(place)))
+            .collect()
+    };
+    tokio::task::spawn_blocking(check)
+        .await
+        .map_err(|why| Error::Crypto(why.to_string()))
+}
+
 /// Checks names and CSR; `at` is the JSON pointer of the ask.
-pub(super) fn prepare(ask: &Ask, at: &str) -> Result<Prepared, Vec<FieldFault>> {
+fn prepare(ask: &Ask, at: &str) -> Result<Prepared, Vec<FieldFault>> {
     let mut faults = Vec::new();
     let csr = ask.csr_pem.as_deref().and_then(|pem| {
         Csr::parse(pem.as_bytes())

@@ -1,7 +1,7 @@
 //! A certificate is asked for: one transaction writes certificate, order, audit row and job.
 
 use super::batch::{self, Asked, Written};
-use super::prepare::{Ask, prepare};
+use super::prepare::{Ask, prepare_all};
 use crate::idempotency::{self, Answer, Idempotency};
 use crate::{Caller, Context, Error, FieldFault};
 use certmill_domain::ids::{CertificateId, JobId};
@@ -47,13 +47,7 @@ pub async fn request(
     pointer: fn(usize) -> String,
     idempotency: Option<&Idempotency>,
 ) -> Result<Answer<Vec<ItemOutcome>>, Error> {
-    let prepared = tokio::task::spawn_blocking(move || {
-        let asks = asks.iter().enumerate();
-        asks.map(|(n, ask)| prepare(ask, &pointer(n)))
-            .collect::<Vec<_>>()
-    })
-    .await
-    .map_err(|why| Error::Crypto(why.to_string()))?;
+    let prepared = prepare_all(asks, pointer).await?;
     let mut tx = context.begin().await?;
     if let Some(value) = idempotency::replay(&mut tx, caller, idempotency).await? {
         return Ok(Answer {
