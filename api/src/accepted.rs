@@ -58,10 +58,16 @@ pub(crate) async fn accepted(
     };
     let (detail, job) = match stands.shown {
         Some(shown) if longest.is_zero() => *shown,
-        _ => {
-            wait(app, caller, stands.job, longest).await?;
-            certificates::with_job(&app.context, caller, stands.certificate, stands.job).await?
-        }
+        _ => match ended(app, caller, stands.job, longest).await? {
+            // It does not change any more; read before the certificate, which shows what it brought.
+            Some(job) => {
+                let detail = certificates::by_id(&app.context, caller, stands.certificate).await?;
+                (detail, job)
+            }
+            None => {
+                certificates::with_job(&app.context, caller, stands.certificate, stands.job).await?
+            }
+        },
     };
     drop(place);
     let done = job.state == JobState::Completed && !longest.is_zero();
@@ -88,18 +94,23 @@ pub(crate) async fn accepted(
     Ok(response)
 }
 
-/// Looks at the job until it has ended or the time is over; no connection is held meanwhile.
-async fn wait(app: &App, caller: &Caller, id: JobId, longest: Duration) -> Result<(), Error> {
+/// Looks at the job until it has ended, or `None` once the time is over; no connection is held
+/// between two looks.
+async fn ended(
+    app: &App,
+    caller: &Caller,
+    id: JobId,
+    longest: Duration,
+) -> Result<Option<JobRow>, Error> {
     let started = Instant::now();
     loop {
         let left = longest.saturating_sub(started.elapsed());
-        if left.is_zero()
-            || jobs::by_id(&app.context, caller, id)
-                .await?
-                .state
-                .is_final()
-        {
-            return Ok(());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let job = jobs::by_id(&app.context, caller, id).await?;
+        if job.state.is_final() {
+            return Ok(Some(job));
         }
         tokio::time::sleep(until_next_look(started.elapsed()).min(left)).await;
     }
