@@ -108,21 +108,17 @@ pub(crate) fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// A stranger learns from an unknown path no more than from a known one: 401 comes first.
 async fn unknown_path(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Error {
-    let error = Error::new(ProblemCode::NotFound, "there is nothing under this path");
+    let mut error = Error::new(ProblemCode::NotFound, "there is nothing under this path");
     if !uri.path().starts_with(BASE) {
-        return error.with_hint("the API begins with /api/v1");
+        error = error.with_hint("the API begins with /api/v1");
     }
-    auth::known(&app, &headers, peer.ip())
-        .await
-        .err()
-        .unwrap_or(error)
+    told(&app, peer, &headers, &uri, error).await
 }
 
 async fn unknown_method(
@@ -135,11 +131,14 @@ async fn unknown_method(
         ProblemCode::MethodNotAllowed,
         "this path knows other methods; see the Allow header",
     );
+    told(&app, peer, &headers, &uri, error).await
+}
+
+/// A stranger learns from what is not there no more than from what is: 401 comes first.
+async fn told(app: &App, peer: SocketAddr, headers: &HeaderMap, uri: &Uri, error: Error) -> Error {
     if !uri.path().starts_with(BASE) {
         return error;
     }
-    auth::known(&app, &headers, peer.ip())
-        .await
-        .err()
-        .unwrap_or(error)
+    let known = auth::known(app, headers, peer.ip()).await;
+    known.err().unwrap_or(error)
 }
