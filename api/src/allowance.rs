@@ -30,6 +30,16 @@ struct Pack {
     taken: Instant,
 }
 
+impl Pack {
+    fn is_live(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.taken) < LIFE
+    }
+
+    fn holds_passes(&self, now: Instant) -> bool {
+        self.left > 0 && self.is_live(now)
+    }
+}
+
 impl Allowance {
     /// Takes one pass of `key`, out of the pack at hand or with a new one.
     ///
@@ -60,14 +70,12 @@ impl Allowance {
             answer = take_many(pool, key, shortened, 1).await?;
         }
         if answer == Admission::Allowed {
-            self.keep(
-                key,
-                Pack {
-                    left: taken - 1,
-                    size: taken,
-                    taken: now,
-                },
-            );
+            let pack = Pack {
+                left: taken - 1,
+                size: taken,
+                taken: now,
+            };
+            self.keep(key, pack, Instant::now());
         }
         Ok(answer)
     }
@@ -78,7 +86,7 @@ impl Allowance {
         let Some(pack) = packs.get_mut(key) else {
             return Some(1);
         };
-        if now.saturating_duration_since(pack.taken) >= LIFE {
+        if !pack.is_live(now) {
             return Some(
                 if pack.left == 0 {
                     pack.size
@@ -95,10 +103,20 @@ impl Allowance {
         Some(pack.size.saturating_mul(2).min(PACK_MOST))
     }
 
-    fn keep(&self, key: &str, pack: Pack) {
+    /// Keeps a new pack. Who asked at the same time may have brought another one, whose passes were
+    /// accounted for as well: they are put together, and none is good for longer than it was.
+    fn keep(&self, key: &str, mut pack: Pack, now: Instant) {
         let mut packs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if packs.len() >= KEYS_MOST {
-            packs.retain(|_, pack| pack.taken.elapsed() < LIFE);
+            packs.retain(|_, pack| pack.is_live(now));
+        }
+        if let Some(other) = packs.get(key).filter(|other| other.holds_passes(now)) {
+            if !pack.holds_passes(now) {
+                return;
+            }
+            pack.left = pack.left.saturating_add(other.left);
+            pack.size = pack.size.max(other.size);
+            pack.taken = pack.taken.min(other.taken);
         }
         packs.insert(key.to_owned(), pack);
     }
@@ -155,15 +173,47 @@ mod tests {
             Some(1),
             "the first pass comes alone"
         );
-        allowance.keep("k", pack(1, 2, now));
+        allowance.keep("k", pack(1, 2, now), now);
         assert_eq!(allowance.at_hand("k", now), None);
         assert_eq!(allowance.at_hand("k", now), Some(4), "used up in time");
         assert_eq!(allowance.at_hand("other", now), Some(1));
-        allowance.keep("k", pack(8, 16, now));
+        allowance.keep("k", pack(8, 16, now), now);
         assert_eq!(
             allowance.at_hand("k", now + LIFE),
             Some(8),
             "what is left is lost"
         );
+    }
+
+    #[test]
+    fn packs_that_were_taken_at_the_same_time_are_put_together() {
+        let (allowance, first) = (Allowance::default(), Instant::now());
+        let (second, late) = (first + LIFE / 4, first + LIFE * 3 / 4);
+        let left = |now| {
+            let taken = (0..100).take_while(|_| allowance.at_hand("k", now).is_none());
+            taken.count()
+        };
+        allowance.keep("k", pack(7, 8, second), second);
+        allowance.keep("k", pack(3, 4, first), second);
+        assert_eq!(left(late), 10, "what was accounted for passes");
+        assert_eq!(
+            allowance.at_hand("k", late),
+            Some(16),
+            "as after the larger"
+        );
+
+        allowance.keep("k", pack(7, 8, first), second);
+        allowance.keep("k", pack(7, 8, second), second);
+        assert_eq!(
+            left(first + LIFE),
+            0,
+            "none lives longer than it was good for"
+        );
+
+        let then = first + LIFE;
+        allowance.keep("k", pack(5, 8, then), then);
+        allowance.keep("k", pack(0, 1, then), then);
+        allowance.keep("k", pack(9, 16, first), then);
+        assert_eq!(left(then), 5, "nothing comes of an empty or lapsed one");
     }
 }
