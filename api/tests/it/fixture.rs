@@ -257,26 +257,33 @@ fn ring(byte: u8) -> Keyring {
 }
 
 async fn keys(context: &Context) -> [(Role, ApiKey); 3] {
-    let keys =
-        [Role::Viewer, Role::Operator, Role::Admin].map(|role| (role, ApiKey::generate().unwrap()));
+    let of = async |role: Role| (role, add_key(context, role.as_str(), role).await);
+    [
+        of(Role::Viewer).await,
+        of(Role::Operator).await,
+        of(Role::Admin).await,
+    ]
+}
+
+/// A new key of that name.
+pub async fn add_key(context: &Context, name: &str, role: Role) -> ApiKey {
+    let key = ApiKey::generate().unwrap();
+    let row = NewApiKey {
+        team_id: TeamId::DEFAULT,
+        name,
+        role: role.as_str(),
+        prefix: key.id(),
+        secret_sha256: &key.hash(),
+        life: None,
+        created_by: "test",
+        replaces: None,
+    };
     let mut tx = context.begin().await.unwrap();
-    for (role, key) in &keys {
-        let row = NewApiKey {
-            team_id: TeamId::DEFAULT,
-            name: role.as_str(),
-            role: role.as_str(),
-            prefix: key.id(),
-            secret_sha256: &key.hash(),
-            life: None,
-            created_by: "test",
-            replaces: None,
-        };
-        certmill_store::api_key::insert(&mut tx, &row)
-            .await
-            .unwrap();
-    }
+    certmill_store::api_key::insert(&mut tx, &row)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
-    keys
+    key
 }
 
 /// An authority of the operator's, outside certmill.

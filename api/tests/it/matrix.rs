@@ -10,7 +10,7 @@ use certmill_service::Role;
 use http::Method;
 
 use crate::contract::hold;
-use crate::fixture::{Api, send};
+use crate::fixture::{Api, add_key, send};
 
 const COLUMNS: &str = "none bad expired revoked viewer operator admin";
 
@@ -94,23 +94,7 @@ async fn every_route_answers_each_role_as_the_table_says() {
 
 /// A key of an admin that is no key any more.
 async fn ended_key(api: &Api, how: &str) -> ApiKey {
-    let key = ApiKey::generate().unwrap();
-    let mut tx = api.context.begin().await.unwrap();
-    let team = certmill_domain::ids::TeamId::DEFAULT;
-    let row = certmill_store::api_key::NewApiKey {
-        team_id: team,
-        name: how,
-        role: "admin",
-        prefix: key.id(),
-        secret_sha256: &key.hash(),
-        life: None,
-        created_by: "test",
-        replaces: None,
-    };
-    certmill_store::api_key::insert(&mut tx, &row)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let key = add_key(&api.context, how, Role::Admin).await;
     let end = format!(
         "UPDATE api_key SET {how} = now(), created_at = now() - interval '1 day' WHERE name = $1"
     );
