@@ -49,17 +49,11 @@ fn help_and_version_are_data() {
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let bench = Bench::new();
-    let mut child = bench
-        .command(&["certs", "add", "--help"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let end = ended(child.wait_with_output().unwrap());
-    assert!(matches!(end.code, Some(0) | Some(141)), "{:?}", end.code);
-    assert_eq!(end.stderr, "");
-    for args in [&["config", "docs"][..], &["config", "show", "-o", "json"]] {
+    for args in [
+        &["certs", "add", "--help"][..],
+        &["config", "docs"],
+        &["config", "show", "-o", "json"],
+    ] {
         let mut child = bench
             .command(args)
             .stdout(Stdio::piped())
