@@ -7,63 +7,44 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use certmill_testkit::TestDb;
-use secrecy::ExposeSecret as _;
-use tempfile::TempDir;
-
 use crate::ONE_AT_A_TIME;
 use crate::child::Child;
-use crate::cluster::private_file;
+use crate::house::House;
 
 const TOKEN: &str = "3f9a0c5e7b1d2486f0e1d2c3b4a59687";
 const PATIENCE: Duration = Duration::from_secs(40);
 
-struct House {
+struct Household {
     // Dropped first: processes end before their folder goes.
     running: Vec<Child>,
-    dir: TempDir,
+    house: House,
     listen: String,
-    _db: TestDb,
 }
 
-impl House {
-    async fn build() -> Self {
-        let (db, dir) = (TestDb::empty().await, tempfile::tempdir().unwrap());
-        private_file(&dir.path().join("app.url"), db.app_url().expose_secret());
-        private_file(&dir.path().join("own.url"), db.owner_url().expose_secret());
-        private_file(&dir.path().join("token"), TOKEN);
+impl Household {
+    async fn move_in() -> Self {
+        let house = House::build(Some(TOKEN)).await;
         let port = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = port.local_addr().unwrap().to_string();
         drop(port);
-        let mut house = Self {
+        let mut household = Self {
             running: Vec::new(),
-            dir,
+            house,
             listen,
-            _db: db,
         };
-        let mut migrate = house.start(&["migrate", "--init"]);
-        assert!(migrate.exit(PATIENCE).await.success(), "{}", migrate.tail());
-        let worker = house.start(&["worker"]);
-        house.running.push(worker);
-        house
+        let worker = household.start(&["worker"]);
+        household.running.push(worker);
+        household
     }
 
     fn path(&self, file: &str) -> String {
-        self.dir.path().join(file).display().to_string()
+        self.house.path(file)
     }
 
     fn start(&self, args: &[&str]) -> Child {
-        let own = |text: &&str| (*text).to_owned();
-        let data = ["--data-dir".to_owned(), self.path("data")];
-        let args: Vec<String> = args.iter().map(own).chain(data).collect();
-        let env = [
-            ("CERTMILL_DATABASE_URL_FILE", "app.url"),
-            ("CERTMILL_MIGRATE_URL_FILE", "own.url"),
-            ("CERTMILL_BOOTSTRAP_TOKEN_FILE", "token"),
-        ];
-        let env = env.map(|(name, file)| (name.to_owned(), self.path(file)));
+        let args: Vec<String> = args.iter().map(|text| (*text).to_owned()).collect();
         let log = self.path(&format!("{}.log", args[0]));
-        Child::start(&args[0], &args, &env, Path::new(&log))
+        Child::start(&args[0], &args, &self.house.env(), Path::new(&log))
     }
 
     async fn start_api(&mut self) {
@@ -77,7 +58,7 @@ impl House {
         let mut command = Command::new(env!("CARGO_BIN_EXE_certmill"));
         command
             .env_clear()
-            .current_dir(self.dir.path())
+            .current_dir(self.house.dir.path())
             .stdin(Stdio::null());
         command
             .env("CERTMILL_URL", format!("https://{}", self.listen))
@@ -104,7 +85,7 @@ impl House {
 #[tokio::test]
 async fn a_token_makes_one_admin_and_keys_live_and_end() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let mut house = House::build().await;
+    let mut house = Household::move_in().await;
     assert!(!Path::new(&house.path("data/admin.key")).exists());
     house.start_api().await;
     let bootstrap = ["keys", "bootstrap", "--token-file", "token", "--out"];

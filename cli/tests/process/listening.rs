@@ -9,7 +9,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use certmill_crypto::ca::{CaPlan, LeafPlan, Purpose, SigningCa, create_root};
 use certmill_crypto::chain::certificate_pem;
@@ -20,49 +19,14 @@ use certmill_domain::names::Names;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_telemetry::clock::now_utc;
-use certmill_testkit::TestDb;
 use secrecy::ExposeSecret as _;
-use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::child::Child;
 use crate::cluster::private_file;
+use crate::house::House;
 use crate::progress::say;
 
-const WITHIN: Duration = Duration::from_secs(40);
-
-/// A migrated database with its key files, ready for an api.
-struct House {
-    dir: TempDir,
-    _db: TestDb,
-}
-
 impl House {
-    async fn build() -> Self {
-        let (db, dir) = (TestDb::empty().await, tempfile::tempdir().unwrap());
-        private_file(&dir.path().join("app.url"), db.app_url().expose_secret());
-        private_file(&dir.path().join("own.url"), db.owner_url().expose_secret());
-        let house = Self { dir, _db: db };
-        let args = ["migrate".to_owned(), "--init".to_owned()];
-        let log = house.dir.path().join("migrate.log");
-        let mut migrate = Child::start("migrate", &args, &house.env(), &log);
-        let status = migrate.exit(WITHIN).await;
-        assert!(status.success(), "{}", migrate.tail());
-        house
-    }
-
-    fn env(&self) -> [(String, String); 3] {
-        [
-            ("CERTMILL_DATABASE_URL_FILE", "app.url"),
-            ("CERTMILL_MIGRATE_URL_FILE", "own.url"),
-            ("CERTMILL_DATA_DIR", "data"),
-        ]
-        .map(|(name, file)| {
-            let path = self.dir.path().join(file).display().to_string();
-            (name.to_owned(), path)
-        })
-    }
-
     /// Starts an api without the right to ports below 1024, which must refuse; what it said.
     fn refuses(&self, args: &[&str]) -> String {
         let output = Command::new("timeout")
@@ -90,7 +54,7 @@ impl House {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_had_is_told_with_the_systems_words() {
     let _one = crate::ONE_AT_A_TIME.lock().await;
-    let house = House::build().await;
+    let house = House::build(None).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let port = address.port();
@@ -128,7 +92,7 @@ async fn an_address_that_cannot_be_had_is_told_with_the_systems_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_pair_is_told_with_its_last_instant() {
     let _one = crate::ONE_AT_A_TIME.lock().await;
-    let house = House::build().await;
+    let house = House::build(None).await;
     let (cert, key) = (
         house.dir.path().join("cert.pem"),
         house.dir.path().join("key.pem"),

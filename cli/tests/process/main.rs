@@ -16,6 +16,7 @@ mod faults;
 mod first_admin;
 mod haystack;
 mod history;
+mod house;
 mod invariants;
 mod killed;
 mod listening;
