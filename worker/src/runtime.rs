@@ -11,8 +11,8 @@ use certmill_pg::Pool;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{
-    Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter, Standing,
-    Wake, register,
+    AtWork, Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter,
+    Standing, Wake, register,
 };
 use certmill_service::effects::Registry;
 use certmill_tasks::{Shutdown, Tasks};
@@ -106,16 +106,18 @@ pub async fn run_kinds(
         if let Some(ready) = ready.take() {
             ready();
         }
+        let at_work = AtWork::default();
         let finisher = Finisher::start(
             tasks,
             options.pool.clone(),
             effects.clone(),
             FinisherOptions {
+                at_work: at_work.clone(),
                 unfenced: options.failpoints.unfenced_finish,
                 ..FinisherOptions::default()
             },
         );
-        incarnation(&options, &kinds, finisher, beat, &shutdown).await;
+        incarnation(&options, &kinds, (finisher, at_work), beat, &shutdown).await;
     }
     Ok(())
 }
@@ -124,7 +126,7 @@ pub async fn run_kinds(
 async fn incarnation(
     options: &Options,
     kinds: &impl Kinds,
-    finisher: Finisher,
+    (finisher, at_work): (Finisher, AtWork),
     beat: Beat,
     shutdown: &Shutdown,
 ) {
@@ -137,6 +139,7 @@ async fn incarnation(
         deadline: options.deadline + Duration::from_secs(30),
         wake: options.wake.clone(),
         poll: options.poll,
+        at_work,
     });
     let run_options = RunOptions {
         name: options.label.clone(),
@@ -147,10 +150,11 @@ async fn incarnation(
     let (kinds, pool, failpoints) = (kinds.clone(), options.pool.clone(), options.failpoints);
     let handler = move |job: ClaimedJob| {
         let (kinds, pool, finisher) = (kinds.clone(), pool.clone(), finisher.clone());
-        async move {
+        // Boxed where it is made: it is large, and the layers around it would copy it.
+        Box::pin(async move {
             let outcome = kinds.run(&job).await;
             settle::settle(&pool, &finisher, &failpoints, job, outcome).await;
-        }
+        })
     };
     let mut standing = beat.standing();
     let lost = standing.wait_for(|standing| *standing != Standing::Held);

@@ -14,7 +14,8 @@ use std::time::Duration;
 const PATIENCE: Backoff =
     Backoff::new(Duration::from_millis(200), Duration::from_secs(2)).with_attempts(8);
 
-/// Writes the outcome; a lost lease writes nothing and is logged.
+/// Writes the outcome; a lost lease writes nothing and is logged. What is rare is boxed: a worker
+/// holds one such future for each slot, and copies it.
 pub(crate) async fn settle(
     pool: &Pool,
     finisher: &Finisher,
@@ -29,11 +30,13 @@ pub(crate) async fn settle(
             complete(finisher, job, effect, result).await;
         }
         Outcome::Snooze { after, code } => {
-            log_lost(id, repeated(|| snooze_once(pool, &job, after, code)).await);
+            let settled = repeated(|| snooze_once(pool, &job, after, code));
+            log_lost(id, Box::pin(settled).await);
         }
         Outcome::Fail(failed) => {
             tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
-            log_lost(id, repeated(|| fail_once(pool, &job, &failed)).await);
+            let settled = repeated(|| fail_once(pool, &job, &failed));
+            log_lost(id, Box::pin(settled).await);
         }
         Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
     }

@@ -31,6 +31,12 @@ const PROVED_FOR: Duration = Duration::from_secs(1);
 /// First version that knows `transaction_timeout`.
 const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
 
+/// How statements are planned. Plans are kept for long and for every size that a table will have:
+/// one that was made while the table was small, above all by the checks of foreign keys, would go
+/// on to scan it from end to end when it has grown. The price of a forbidden scan, where nothing
+/// else can be done, must not start the JIT compiler.
+const PLANNING: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+
 /// How to connect. Start from [`ConnectOptions::new`] and change what differs.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -95,7 +101,7 @@ impl ConnectOptions {
         if server_major >= TRANSACTION_TIMEOUT_SINCE {
             limits.push(("transaction_timeout", self.transaction_timeout));
         }
-        options.options(
+        options.options(PLANNING).options(
             limits
                 .into_iter()
                 .map(|(k, v)| (k, format!("{}ms", v.as_millis()))),

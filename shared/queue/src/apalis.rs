@@ -19,16 +19,16 @@ use apalis_core::task::builder::TaskBuilder;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use certmill_pg::Pool;
-use certmill_tasks::{Shutdown, Tasks};
-use futures::stream::{BoxStream, StreamExt};
+use certmill_tasks::{Shutdown, Tasks, watch};
+use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
 use serde_json::json;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tower::layer::util::Identity;
 use tracing::{info, warn};
 
 use crate::backoff::backoff;
 use crate::finish::{self, Failure, FailureClass};
-use crate::source::Ticket;
+use crate::source::{Hand, Ticket};
 pub use crate::source::{JobSource, SourceOptions};
 use crate::{ClaimedJob, Lease, Result};
 
@@ -67,9 +67,9 @@ pub async fn run_worker<H, F>(
     let worker = WorkerBuilder::new(options.name.as_str())
         .backend(backend)
         .catch_panic()
-        .build(move |ticket: Ticket| {
+        .build(move |hand: Hand| {
             let (desk, handler) = (desk.clone(), handler.clone());
-            async move { desk.attend(ticket, handler).await }
+            async move { desk.attend(hand, handler).await }
         });
     let out_of_grace = async {
         shutdown.requested().await;
@@ -94,27 +94,38 @@ struct Desk {
 }
 
 impl Desk {
-    /// Runs one handler on a task of its own, so that the jobs of a process use all its cores.
-    async fn attend<H, F>(&self, ticket: Ticket, handler: H)
+    /// Runs a hand on a task of its own, so that the jobs of a process use all its cores.
+    async fn attend<H, F>(&self, hand: Hand, handler: H)
     where
         H: Fn(ClaimedJob) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Ticket { job, _slot } = ticket;
-        let (lease, attempt, name) = (job.lease, job.attempt, format!("job {}", job.kind));
-        let (done, ended) = oneshot::channel();
-        let task = self.tasks.spawn(name, async move {
-            handler(job).await;
-            done.send(()).ok();
+        let desk = self.clone();
+        let task = self.tasks.spawn("hand", async move {
+            let run = |ticket| desk.run(ticket, &handler);
+            let mut running: FuturesUnordered<_> = hand.into_iter().map(run).collect();
+            while running.next().await.is_some() {}
         });
         let _dropped_with_us = AbortOnDrop(task.abort_handle());
-        match tokio::time::timeout(self.timeout, ended).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => self.fail(lease, attempt, "panic").await,
-            Err(_) => {
-                task.abort();
-                self.fail(lease, attempt, "timeout").await;
-            }
+        task.ended().await;
+    }
+
+    /// Runs one handler; what it does not end by itself is ended here.
+    async fn run<H, F>(&self, ticket: Ticket, handler: &H)
+    where
+        H: Fn(ClaimedJob) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Ticket {
+            job,
+            _slot,
+            _counted,
+        } = ticket;
+        let (lease, attempt, kind) = (job.lease, job.attempt, job.kind.clone());
+        match tokio::time::timeout(self.timeout, watch(&kind, handler(job))).await {
+            Ok(false) => {}
+            Ok(true) => Box::pin(self.fail(lease, attempt, "panic")).await,
+            Err(_) => Box::pin(self.fail(lease, attempt, "timeout")).await,
         }
     }
 
@@ -149,7 +160,7 @@ impl Drop for AbortOnDrop {
 
 /// What apalis polls. The stream ends with the shutdown; apalis then drains and closes.
 struct Feed {
-    tickets: BoxStream<'static, Ticket>,
+    hands: BoxStream<'static, Hand>,
 }
 
 impl Feed {
@@ -158,19 +169,19 @@ impl Feed {
         // slot comes first and travels with the job.
         let slots = Arc::new(Semaphore::new(concurrency.max(1)));
         let state = (source, slots, shutdown);
-        let tickets =
+        let hands =
             futures::stream::unfold(state, move |(mut source, slots, shutdown)| async move {
-                let ticket = source.next(&slots, concurrency, &shutdown).await?;
-                Some((ticket, (source, slots, shutdown)))
+                let hand = source.next(&slots, concurrency, &shutdown).await?;
+                Some((hand, (source, slots, shutdown)))
             });
         Self {
-            tickets: tickets.boxed(),
+            hands: hands.boxed(),
         }
     }
 }
 
 impl Backend for Feed {
-    type Task = Task<Ticket>;
+    type Task = Task<Hand>;
     // An error would end the worker: the source waits and tries again by itself.
     type Error = Infallible;
 
@@ -187,9 +198,9 @@ impl Backend for Feed {
         cx: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<std::result::Result<Self::Task, Infallible>>> {
-        Pin::new(&mut self.tickets)
+        Pin::new(&mut self.hands)
             .poll_next_unpin(cx)
-            .map(|next| next.map(|ticket| Ok(TaskBuilder::new(ticket).build())))
+            .map(|next| next.map(|hand| Ok(TaskBuilder::new(hand).build())))
     }
 
     fn poll_close(
@@ -205,7 +216,7 @@ impl Backend for Feed {
 }
 
 impl BackendConfig for Feed {
-    type Args = Ticket;
+    type Args = Hand;
     type Id = i64;
     type Kind = Ephemeral;
     type Config = ();

@@ -100,8 +100,8 @@ pub enum SnoozeOutcome {
 ///
 /// # Errors
 /// The database's.
-pub async fn complete(conn: &mut PgConnection, ended: &[(Lease, Value)]) -> Result<Vec<JobId>> {
-    let mut ended: Vec<&(Lease, Value)> = ended.iter().collect();
+pub async fn complete(conn: &mut PgConnection, ended: &[(Lease, &Value)]) -> Result<Vec<JobId>> {
+    let mut ended: Vec<&(Lease, &Value)> = ended.iter().collect();
     ended.sort_by_key(|(lease, _)| lease.job_id);
     let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/complete.sql"))
         .bind(ended.iter().map(|(l, _)| l.job_id.0).collect::<Vec<_>>())
@@ -113,12 +113,7 @@ pub async fn complete(conn: &mut PgConnection, ended: &[(Lease, Value)]) -> Resu
                 .map(|(l, _)| l.process_id.0)
                 .collect::<Vec<_>>(),
         )
-        .bind(
-            ended
-                .iter()
-                .map(|(_, result)| result.clone())
-                .collect::<Vec<_>>(),
-        )
+        .bind(ended.iter().map(|(_, result)| *result).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?;
     Ok(ids.into_iter().map(JobId).collect())

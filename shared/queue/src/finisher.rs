@@ -6,19 +6,20 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use certmill_domain::ids::{JobId, TeamId};
 use certmill_pg::{Pool, Tx};
 use certmill_tasks::{Backoff, Tasks};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::backoff::backoff;
 use crate::finish::{self, Failure, FailureClass};
-use crate::{Error, Lease};
+use crate::{AtWork, Error, Lease};
 
 /// An error of the effects' own making.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,6 +30,8 @@ const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::fr
 const BUSY_FROM: usize = 4;
 /// Handed in and not yet taken; more make their submitters wait.
 const BACKLOG: usize = 1024;
+/// Batches that are written at once: while one waits for its commit the next one is on its way.
+const DESKS: usize = 2;
 
 /// A job that ended well, with what it wants written.
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ pub trait Effects: Send + Sync + 'static {
     fn apply(
         &self,
         tx: &mut Tx<'_>,
-        accepted: Vec<Finished>,
+        accepted: &[&Finished],
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
@@ -70,6 +73,8 @@ pub struct FinisherOptions {
     pub max_batch: usize,
     /// How long it tries to reach a database that does not answer.
     pub patience: Duration,
+    /// The count that the source keeps, too: when nothing can follow, a batch closes at once.
+    pub at_work: AtWork,
     /// Applies effects whether or not the completion was accepted: the negative control of the
     /// process test. Builds without debug assertions ignore it.
     pub unfenced: bool,
@@ -79,8 +84,9 @@ impl Default for FinisherOptions {
     fn default() -> Self {
         Self {
             window: Duration::from_millis(3),
-            max_batch: 200,
+            max_batch: 500,
             patience: Duration::from_secs(20),
+            at_work: AtWork::default(),
             unfenced: false,
         }
     }
@@ -120,13 +126,17 @@ impl Finisher {
         options: FinisherOptions,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let desk = Desk {
+        let inbox = Arc::new(Mutex::new(receiver));
+        let desk = Arc::new(Desk {
             pool,
             effects,
             options,
-        };
-        // Not cut short by the shutdown: what handlers end during the grace must be written.
-        tasks.spawn("finisher", async move { desk.run(receiver).await });
+        });
+        for _ in 0..DESKS {
+            let (desk, inbox) = (desk.clone(), inbox.clone());
+            // Not cut short by the shutdown: what handlers end during the grace must be written.
+            tasks.spawn("finisher", async move { desk.run(&inbox).await });
+        }
         Self { sender }
     }
 
@@ -162,29 +172,46 @@ struct Desk<E> {
 }
 
 impl<E: Effects> Desk<E> {
-    async fn run(self, mut receiver: mpsc::Receiver<Submitted>) {
+    async fn run(&self, inbox: &Mutex<mpsc::Receiver<Submitted>>) {
         let mut last = 0;
-        while let Some(first) = receiver.recv().await {
-            let mut batch = vec![first];
-            // Whoever comes alone is not kept waiting; what ends while a batch is written makes the
-            // next one anyway.
-            let window = match last {
-                0..BUSY_FROM => Duration::ZERO,
-                _ => self.options.window,
-            };
-            let closes = Instant::now() + window;
-            while batch.len() < self.options.max_batch {
-                match tokio::time::timeout_at(closes, receiver.recv()).await {
-                    Ok(Some(next)) => batch.push(next),
-                    Ok(None) | Err(_) => break,
-                }
+        loop {
+            let batch = self.collect(&mut *inbox.lock().await, last).await;
+            if batch.is_empty() {
+                return;
             }
             last = batch.len();
             self.settle(batch).await;
         }
     }
 
+    /// Waits for the next batch; empty once nobody can hand in more.
+    async fn collect(&self, inbox: &mut mpsc::Receiver<Submitted>, last: usize) -> Vec<Submitted> {
+        let most = self.options.max_batch;
+        let mut batch = Vec::with_capacity(most);
+        inbox.recv_many(&mut batch, most).await;
+        // Whoever comes alone is not kept waiting; what ends while a batch is written makes the
+        // next one anyway.
+        let window = match last {
+            0..BUSY_FROM => Duration::ZERO,
+            _ => self.options.window,
+        };
+        let closes = Instant::now() + window;
+        while !batch.is_empty()
+            && batch.len() < most
+            && !self.options.at_work.nothing_beside(batch.len())
+        {
+            let left = most - batch.len();
+            let more = inbox.recv_many(&mut batch, left);
+            match tokio::time::timeout_at(closes, more).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        batch
+    }
+
     async fn settle(&self, batch: Vec<Submitted>) {
+        let _counted = self.options.at_work.settling(batch.len());
         let (finished, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|s| (s.finished, s.verdict)).unzip();
         let verdicts = match self.write(&finished).await {
@@ -247,7 +274,7 @@ impl<E: Effects> Desk<E> {
         let mut tx = certmill_pg::begin(&self.pool)
             .await
             .map_err(|error| before_commit(error.into()))?;
-        let ended: Vec<_> = batch.iter().map(|f| (f.lease, f.result.clone())).collect();
+        let ended: Vec<_> = batch.iter().map(|f| (f.lease, &f.result)).collect();
         let mut accepted: HashSet<JobId> = finish::complete(&mut tx, &ended)
             .await
             .map_err(before_commit)?
@@ -266,13 +293,12 @@ impl<E: Effects> Desk<E> {
         if cfg!(debug_assertions) && self.options.unfenced {
             accepted.extend(batch.iter().map(|f| f.lease.job_id));
         }
-        let effects: Vec<Finished> = batch
+        let effects: Vec<&Finished> = batch
             .iter()
             .filter(|f| accepted.contains(&f.lease.job_id) && !written.contains(&f.lease.job_id))
-            .cloned()
             .collect();
         if !effects.is_empty()
-            && let Err(error) = self.effects.apply(&mut tx, effects).await
+            && let Err(error) = self.effects.apply(&mut tx, &effects).await
         {
             // A rollback that fails tells a broken connection from a refused effect.
             return Err(match tx.rollback().await {

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod apalis;
+mod at_work;
 pub mod backoff;
 mod beat;
 mod by_key;
@@ -29,6 +30,7 @@ mod source;
 mod span;
 mod wake;
 
+pub use at_work::AtWork;
 pub use beat::{Beat, BeatOptions, Standing};
 pub use by_key::{live_by_keys, lock_live};
 pub use certmill_domain::ids::{JobId, TeamId};

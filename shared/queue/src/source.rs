@@ -4,6 +4,7 @@
 //! for. What was claimed and not handed out is freed when the process resigns.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,16 @@ use rand::RngExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
+use crate::at_work::Claimed;
 use crate::{
-    ClaimRequest, ClaimedJob, LowWater, ProcessId, Result, Wake, claim_above, claim_suspect, lane,
-    probe_due,
+    AtWork, ClaimRequest, ClaimedJob, LowWater, ProcessId, Result, Wake, claim_above,
+    claim_suspect, lane, probe_due,
 };
 
 /// Most jobs in one claim.
-const MOST_CLAIMED: usize = 200;
+const MOST_CLAIMED: usize = 500;
+/// Most jobs in one hand: many enough to share its cost, few enough to spread over all cores.
+const MOST_IN_HAND: usize = 16;
 /// Lanes come and go with issuers; their rows are read again after this long.
 const LANES_EVERY: Duration = Duration::from_secs(5);
 /// While one lane keeps us busy, the others are looked at this often.
@@ -44,6 +48,8 @@ pub struct SourceOptions {
     pub wake: Wake,
     /// How often to look without hints; half as often while they arrive.
     pub poll: Duration,
+    /// Counts what was claimed; the finisher of the same process should have a clone.
+    pub at_work: AtWork,
 }
 
 /// A claimed job and the slot that it occupies until the ticket is dropped.
@@ -51,7 +57,11 @@ pub struct SourceOptions {
 pub(crate) struct Ticket {
     pub(crate) job: ClaimedJob,
     pub(crate) _slot: OwnedSemaphorePermit,
+    pub(crate) _counted: Claimed,
 }
+
+/// Jobs that run together on one task: what the runtime costs is shared by them.
+pub(crate) type Hand = Vec<Ticket>;
 
 /// The way from the lanes to the handlers.
 #[derive(Debug)]
@@ -64,8 +74,9 @@ pub struct JobSource {
     probed: Option<Instant>,
     marks: HashMap<String, LowWater>,
     next_in: Option<Duration>,
-    buffer: VecDeque<ClaimedJob>,
+    buffer: VecDeque<(ClaimedJob, Claimed)>,
     failures: u32,
+    cores: usize,
 }
 
 impl JobSource {
@@ -83,6 +94,7 @@ impl JobSource {
             next_in: None,
             buffer: VecDeque::new(),
             failures: 0,
+            cores: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
 
@@ -90,23 +102,25 @@ impl JobSource {
         &self.options.pool
     }
 
-    /// The next job, once a slot is free and something is due; `None` after the shutdown.
+    /// The next jobs, once a slot is free and something is due; `None` after the shutdown.
     pub(crate) async fn next(
         &mut self,
         slots: &Arc<Semaphore>,
         concurrency: usize,
         shutdown: &Shutdown,
-    ) -> Option<Ticket> {
+    ) -> Option<Hand> {
         let slot = shutdown
             .cut_short(slots.clone().acquire_owned())
             .await?
             .ok()?;
+        // Jobs end in batches: whoever else ends now gives back a slot before this goes on.
+        tokio::task::yield_now().await;
         loop {
             if shutdown.is_requested() {
                 return None;
             }
-            if let Some(job) = self.buffer.pop_front() {
-                return Some(Ticket { job, _slot: slot });
+            if !self.buffer.is_empty() {
+                return Some(self.hand(slot, slots));
             }
             // Half the slots are filled ahead, so that short jobs do not cost a claim each.
             let want = (slots.available_permits() + 1 + concurrency / 2)
@@ -127,6 +141,27 @@ impl JobSource {
         }
     }
 
+    /// Takes from the buffer as many jobs as slots are free, spread over the cores.
+    fn hand(&mut self, slot: OwnedSemaphorePermit, slots: &Arc<Semaphore>) -> Hand {
+        let can_run = self.buffer.len().min(slots.available_permits() + 1);
+        let most = can_run.div_ceil(self.cores).clamp(1, MOST_IN_HAND);
+        let mut hand = Vec::with_capacity(most);
+        let mut free = Some(slot);
+        while hand.len() < most
+            && let Some(slot) = free
+                .take()
+                .or_else(|| slots.clone().try_acquire_owned().ok())
+            && let Some((job, counted)) = self.buffer.pop_front()
+        {
+            hand.push(Ticket {
+                job,
+                _slot: slot,
+                _counted: counted,
+            });
+        }
+        hand
+    }
+
     /// Looks and claims once; leaves the buffer empty if nothing is due.
     async fn fill(&mut self, want: usize) -> Result<()> {
         self.read_lanes().await?;
@@ -134,8 +169,8 @@ impl JobSource {
             self.probe().await?;
         }
         for queue in std::mem::take(&mut self.suspects) {
-            self.buffer
-                .extend(claim_suspect(&self.options.pool, &self.request(&queue, 1)).await?);
+            let claimed = claim_suspect(&self.options.pool, &self.request(&queue, 1)).await?;
+            self.take_in(claimed);
         }
         let hot = std::mem::take(&mut self.hot);
         let lanes = hot.len();
@@ -157,9 +192,15 @@ impl JobSource {
             if claimed.len() == share {
                 self.hot.push(queue);
             }
-            self.buffer.extend(claimed);
+            self.take_in(claimed);
         }
         Ok(())
+    }
+
+    fn take_in(&mut self, claimed: impl IntoIterator<Item = ClaimedJob>) {
+        let at_work = &self.options.at_work;
+        let counted = claimed.into_iter().map(|job| (job, at_work.claimed()));
+        self.buffer.extend(counted);
     }
 
     fn request<'a>(&self, queue: &'a str, limit: usize) -> ClaimRequest<'a> {

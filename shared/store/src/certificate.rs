@@ -358,7 +358,7 @@ pub async fn advance_all(
              updated_at = clock_timestamp()
          FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
               AS t (id, generation, version_id, not_after, renew_at)
-         WHERE c.id = t.id AND c.generation < t.generation
+         WHERE c.id = ANY ($1) AND c.id = t.id AND c.generation < t.generation
          RETURNING c.id, CASE WHEN c.key_compromised OR EXISTS (
              SELECT 1 FROM version v JOIN compromised_key k ON k.spki_sha256 = v.spki_sha256
              WHERE v.id = t.version_id) THEN $6::smallint ELSE c.stop_reason END",

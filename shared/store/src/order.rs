@@ -117,7 +117,8 @@ pub async fn standing_all(
         "SELECT o.id, o.team_id, o.certificate_id, o.generation, o.issuer_id, o.state, o.serial,
                 o.not_before, o.not_after, o.ca_key_id, o.remote, o.updated_at
          FROM unnest($1::uuid[], $2::int[]) AS t (certificate_id, generation)
-         JOIN cert_order o ON o.certificate_id = t.certificate_id AND o.generation = t.generation
+         JOIN cert_order o ON o.certificate_id = ANY ($1) AND o.certificate_id = t.certificate_id
+              AND o.generation = t.generation
               AND o.state NOT IN ('failed', 'abandoned')",
     )
     .bind(wanted.iter().map(|(id, _)| id.0).collect::<Vec<_>>())

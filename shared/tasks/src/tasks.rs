@@ -241,8 +241,8 @@ where
     }
 }
 
-/// Runs the future to its end; true if it panicked, which is logged here.
-async fn watch(name: &str, future: impl Future<Output = ()>) -> bool {
+/// Runs the future to its end; true if it panicked, which is logged here with the task's name.
+pub async fn watch(name: &str, future: impl Future<Output = ()>) -> bool {
     let Err(payload) = AssertUnwindSafe(future).catch_unwind().await else {
         return false;
     };

@@ -21,7 +21,7 @@ use crate::rig::{Child, Cpu, Rig, peak_rss_mb};
 
 const DRAIN_WITHIN: Duration = Duration::from_secs(120);
 /// The queue's own largest claim.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 /// A worker claims on one connection and completes on another.
 const CONNECTIONS: usize = 2;
 
@@ -142,7 +142,12 @@ pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Draine
     let ended = Cpu::ended_children()?;
     let start = Instant::now();
     let log = rig.path("pgbench.log");
-    let env = [("PGPASSWORD".to_owned(), password)];
+    // Plans are made as on the connections of a worker.
+    let planning = "-c enable_seqscan=off -c jit=off".to_owned();
+    let env = [
+        ("PGPASSWORD".to_owned(), password),
+        ("PGOPTIONS".to_owned(), planning),
+    ];
     let mut child = Child::start("pgbench", program, &args, &env, &log)?;
     child.ended_well(DRAIN_WITHIN).await?;
     let took = start.elapsed();

@@ -21,7 +21,7 @@ A drain of jobs that do nothing: one worker process with the product's runtime, 
 history, and a kind of job that only the load test has. *pgbench* runs the same claim and completion \
 statements on the same table with the same batch size and two connections, and nothing else; the \
 rounds of the two alternate. `default` is a worker with the default settings, `wide` one that may run \
-400 jobs at once, so that claims and completions reach the queue's batch of 200.";
+2,000 jobs at once, so that claims and completions reach the queue's batch of 500 and overlap.";
 
 /// Jobs of one drain.
 const JOBS: usize = 200_000;
@@ -48,7 +48,7 @@ pub async fn run(extent: Extent) -> Result<Vec<Figure>> {
             drain::fill(&rig, jobs).await?;
             let one = match *peer {
                 "pgbench" => drain::by_pgbench(&rig, &pgbench, jobs).await?,
-                "wide" => drain::by_worker(&mut rig, jobs, 400).await?,
+                "wide" => drain::by_worker(&mut rig, jobs, 2000).await?,
                 _ => drain::by_worker(&mut rig, jobs, 50).await?,
             };
             say::line(&format!("  {peer}: {:.0} jobs/s", one.per_second));

@@ -94,7 +94,7 @@ impl Kinds for Noop {
 }
 
 impl Effects for Noop {
-    async fn apply(&self, _tx: &mut Tx<'_>, _accepted: Vec<Finished>) -> Result<(), BoxError> {
+    async fn apply(&self, _tx: &mut Tx<'_>, _accepted: &[&Finished]) -> Result<(), BoxError> {
         Ok(())
     }
 }

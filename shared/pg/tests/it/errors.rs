@@ -26,24 +26,21 @@ async fn connections_carry_name_and_limits() {
     let pool = connect(&db.app_url(), ConnectOptions::new("scheduler"))
         .await
         .unwrap();
-    let row: (String, String, String, String) = sqlx::query_as(
-        "SELECT current_setting('application_name'), current_setting('statement_timeout'), \
-                current_setting('lock_timeout'), \
-                current_setting('idle_in_transaction_session_timeout')",
-    )
-    .fetch_one(&pool)
-    .await
-    .unwrap();
-    let expected = ("certmill-scheduler", "15s", "5s", "5s");
-    assert_eq!(
-        (
-            row.0.as_str(),
-            row.1.as_str(),
-            row.2.as_str(),
-            row.3.as_str()
-        ),
-        expected
-    );
+    for (setting, expected) in [
+        ("application_name", "certmill-scheduler"),
+        ("statement_timeout", "15s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
+    ] {
+        let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+            .bind(setting)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(value, expected, "{setting}");
+    }
 }
 
 #[tokio::test]

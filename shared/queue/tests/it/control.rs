@@ -90,7 +90,7 @@ async fn retry_brings_forward_repeats_or_explains() {
         RetryOutcome::Present(repeat)
     );
     let job = claim_one(&db, a).await;
-    finish::complete(&mut conn, &[(job.lease, json!(null))])
+    finish::complete(&mut conn, &[(job.lease, &json!(null))])
         .await
         .unwrap();
     assert_eq!(
@@ -122,7 +122,7 @@ async fn lists_filter_and_page_over_live_and_ended_jobs() {
         );
     }
     for job in claim(db.app(), &request(a, 4)).await.unwrap() {
-        finish::complete(&mut conn, &[(job.lease, json!(null))])
+        finish::complete(&mut conn, &[(job.lease, &json!(null))])
             .await
             .unwrap();
     }

@@ -95,6 +95,25 @@ async fn no_hot_statement_scans_the_job_table_under_a_generic_plan() {
     }
 }
 
+/// Right after a vacuum that found the table empty, every plan looks cheap; the cached one must be
+/// good for the backlog that comes next. Told by what it reads, since there are several good plans.
+#[tokio::test]
+async fn a_plan_made_for_an_empty_table_looks_ids_up() {
+    let db = db().await;
+    sqlx::raw_sql("VACUUM ANALYZE job")
+        .execute(db.owner())
+        .await
+        .unwrap();
+    let mut conn = db.app().acquire().await.unwrap();
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let plan = plan(&mut conn, statement!("complete.sql")).await;
+    assert!(!scans_job(&plan), "{plan}");
+    assert!(plan.contains("Index Cond: (id = ANY ($1))"), "{plan}");
+}
+
 #[tokio::test]
 async fn the_test_itself_would_see_a_sequential_scan() {
     let (_db, mut conn) = filled().await;

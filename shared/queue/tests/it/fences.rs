@@ -32,7 +32,7 @@ async fn assert_powerless(db: &TestDb, lease: &Lease) {
         .unwrap();
     let mut conn = conn(db).await;
     assert!(
-        finish::complete(&mut conn, &[(*lease, json!({}))])
+        finish::complete(&mut conn, &[(*lease, &json!({}))])
             .await
             .unwrap()
             .is_empty()
@@ -123,7 +123,7 @@ async fn a_zombie_is_powerless_against_another_process() {
     );
     assert!(heir.lease.fence > zombie.lease.fence);
     assert_powerless(&db, &zombie.lease).await;
-    let done = finish::complete(&mut conn(&db).await, &[(heir.lease, json!({}))])
+    let done = finish::complete(&mut conn(&db).await, &[(heir.lease, &json!({}))])
         .await
         .unwrap();
     assert_eq!(done, [heir.lease.job_id]);

@@ -76,7 +76,7 @@ async fn a_completed_job_stands_in_the_history_with_all_it_was() {
     );
     let mut conn = conn(&db).await;
     assert_eq!(
-        complete(&mut conn, &[(claimed.lease, json!({ "ok": true }))])
+        complete(&mut conn, &[(claimed.lease, &json!({ "ok": true }))])
             .await
             .unwrap(),
         [id]

@@ -21,7 +21,7 @@ use crate::swallow::Swallow;
 struct Ledger;
 
 impl Effects for Ledger {
-    async fn apply(&self, tx: &mut Tx<'_>, accepted: Vec<Finished>) -> Result<(), BoxError> {
+    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
         for finished in accepted {
             if finished.effect["poison"] == true {
                 sqlx::query("SELECT 1 / 0").execute(&mut **tx).await?;
@@ -210,7 +210,8 @@ async fn a_commit_whose_answer_was_lost_is_found_in_the_history() {
     let a = register(&db, "a").await;
     add(&db, &new_job()).await;
     let job = claim_one(&db, a).await;
-    let ended = [(job.lease, json!({}))];
+    let result = json!({});
+    let ended = [(job.lease, &result)];
     certmill_queue::finish::complete(&mut conn(&db).await, &ended)
         .await
         .unwrap();

@@ -8,7 +8,7 @@ use certmill_domain::job::JobState;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::finish::complete;
 use certmill_queue::process::resign;
-use certmill_queue::{Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read};
+use certmill_queue::{AtWork, Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read};
 use certmill_tasks::Shutdown;
 use certmill_testkit::TestDb;
 use serde_json::json;
@@ -25,6 +25,7 @@ fn source(db: &TestDb, process_id: ProcessId, poll: Duration) -> (JobSource, Wak
         deadline: DEADLINE,
         wake: wake.clone(),
         poll,
+        at_work: AtWork::default(),
     };
     (JobSource::new(options), wake)
 }
@@ -58,7 +59,7 @@ async fn a_worker_runs_everything_once_within_its_concurrency() {
         async move {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             let mut conn = pool.acquire().await.unwrap();
-            complete(&mut conn, &[(job.lease, json!(null))])
+            complete(&mut conn, &[(job.lease, &json!(null))])
                 .await
                 .unwrap();
             running.fetch_sub(1, Ordering::SeqCst);
@@ -225,7 +226,7 @@ async fn a_shutdown_claims_no_more_and_gives_running_jobs_the_grace() {
             asked.requested().await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             let mut conn = pool.acquire().await.unwrap();
-            complete(&mut conn, &[(job.lease, json!(null))])
+            complete(&mut conn, &[(job.lease, &json!(null))])
                 .await
                 .unwrap();
             count.fetch_add(1, Ordering::SeqCst);

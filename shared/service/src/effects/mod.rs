@@ -26,16 +26,16 @@ use std::collections::BTreeMap;
 pub struct Registry;
 
 impl Effects for Registry {
-    async fn apply(&self, tx: &mut Tx<'_>, accepted: Vec<Finished>) -> Result<(), BoxError> {
-        let mut by_kind: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
+        let mut by_kind: BTreeMap<&str, Vec<&serde_json::Value>> = BTreeMap::new();
         for finished in accepted {
             by_kind
-                .entry(finished.kind)
+                .entry(&finished.kind)
                 .or_default()
-                .push(finished.effect);
+                .push(&finished.effect);
         }
         for (kind, effects) in by_kind {
-            apply_kind(&kind, effects, tx).await?;
+            apply_kind(kind, &effects, tx).await?;
         }
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Effects for Registry {
 
 async fn apply_kind(
     kind: &str,
-    effects: Vec<serde_json::Value>,
+    effects: &[&serde_json::Value],
     tx: &mut Tx<'_>,
 ) -> Result<(), BoxError> {
     match kind {
@@ -60,12 +60,12 @@ async fn apply_kind(
 
 /// Reads effects; a job that found its work done already hands in none.
 fn read<T: serde::de::DeserializeOwned>(
-    effects: Vec<serde_json::Value>,
+    effects: &[&serde_json::Value],
 ) -> Result<Vec<T>, BoxError> {
     effects
-        .into_iter()
+        .iter()
         .filter(|effect| !effect.is_null())
-        .map(|effect| serde_json::from_value(effect).map_err(Into::into))
+        .map(|effect| T::deserialize(*effect).map_err(Into::into))
         .collect()
 }
 
