@@ -9,7 +9,7 @@ use certmill_queue::ClaimedJob;
 use certmill_service::Error;
 use certmill_service::effects::issue::IssueArgs;
 use certmill_service::issuing::{self, Load, Task};
-use certmill_service::issuing_many::load_all;
+use certmill_service::issuing_many::TaskReader;
 use certmill_tasks::Tasks;
 use tokio::sync::{mpsc, oneshot};
 
@@ -60,10 +60,11 @@ impl Loader {
 
 async fn look(pool: Pool, mut receiver: mpsc::Receiver<Asked>) {
     let mut asked = Vec::with_capacity(BATCH);
+    let mut tasks = TaskReader::default();
     while receiver.recv_many(&mut asked, BATCH).await > 0 {
         let (wanted, answers): (Vec<_>, Vec<_>) =
             asked.drain(..).map(|one| (one.wanted, one.answer)).unzip();
-        match load_all(&pool, &wanted).await {
+        match tasks.load_all(&pool, &wanted).await {
             Ok(found) => {
                 for (answer, task) in answers.into_iter().zip(found) {
                     answer.send(task).ok();

@@ -8,7 +8,6 @@ use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_service::bootstrap::open_ca_key;
 use certmill_store::certificate::{self, Advance};
-use certmill_store::clock;
 use certmill_store::version::{self, NewVersion};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -77,12 +76,13 @@ pub async fn issue(api: &Api, id: &str, renew_in: time::Duration) {
         leaf_der,
         chain_der: vec![ca_der],
     };
-    let now = clock::now(&mut tx).await.unwrap();
-    let version_id = version::insert_all(&mut tx, &[made], now).await.unwrap()[0];
+    let (version_id, now) = version::insert_all(&mut tx, &[made]).await.unwrap()[0];
     let advance = Advance {
         id,
         generation,
         version_id,
+        order_id: OrderId(order),
+        issuer_id: row.issuer_id,
         not_after,
         renew_at: now + renew_in,
     };

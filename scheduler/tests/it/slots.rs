@@ -104,7 +104,7 @@ async fn a_sweep_that_is_still_at_it_makes_the_next_slots_skips() {
     until(|| async { count(&db, "schedule_tick WHERE skipped").await >= 2 }).await;
     assert_eq!(count(&db, "job").await, 1, "no second sweep beside it");
     let mut conn = db.app().acquire().await.unwrap();
-    finish::complete(&mut conn, &[(job.lease, Value::Null)])
+    finish::complete(&mut conn, &[(job.lease, &Value::Null)])
         .await
         .unwrap();
 

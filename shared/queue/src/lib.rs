@@ -44,7 +44,7 @@ pub use lease::{Lease, ProcessId};
 pub use low_water::LowWater;
 pub use probe::{DueLane, probe_due};
 pub use registration::{keep_registered, register};
-pub use wake::{Hinter, Wake};
+pub use wake::{Hint, Hinter, Wake};
 
 /// The answer of this crate's calls.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,8 +1,8 @@
 //! The low-water mark of one lane: where a claim may start to look.
 //!
 //! Invariant: the mark only hides what an earlier claim has seen; it falls back to the beginning
-//! after an empty claim, a hint of rescue or retry, and about every half minute, since late
-//! commits and retries may lie below it.
+//! after an empty claim, when a look finds work in a lane that had none, and about every half
+//! minute, since late commits and retries may lie below it.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use crate::ClaimedJob;
 
 /// A look from the very beginning is due after this long.
 const FULL_LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Jobs are due from the begin of the transaction that enqueues them; what such a transaction took
+/// until its commit is looked back.
+const LATE_COMMIT: Duration = Duration::from_secs(1);
 
 /// Per priority, the oldest `(run_at, id)` of the last claim.
 #[derive(Debug, Clone)]
@@ -33,6 +36,15 @@ impl LowWater {
     /// Looks from the beginning next time.
     pub fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Looks back a little next time: the lane was quiet, and what is hinted at may have been begun
+    /// before the last claim.
+    pub(crate) fn look_back(&mut self) {
+        for (at, id) in self.marks.iter_mut().flatten() {
+            *at -= LATE_COMMIT;
+            *id = 0;
+        }
     }
 
     /// Takes over what a claim returned.

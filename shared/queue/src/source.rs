@@ -3,7 +3,7 @@
 //! Invariant: a claim happens only while a slot is free, and never after the shutdown was asked
 //! for. What was claimed and not handed out is freed when the process resigns.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tracing::warn;
 
 use crate::at_work::Claimed;
 use crate::{
-    AtWork, ClaimRequest, ClaimedJob, LowWater, ProcessId, Result, Wake, claim_above,
+    AtWork, ClaimRequest, ClaimedJob, Hint, LowWater, ProcessId, Result, Wake, claim_above,
     claim_suspect, lane, probe_due,
 };
 
@@ -26,7 +26,7 @@ const MOST_CLAIMED: usize = 500;
 const MOST_IN_HAND: usize = 16;
 /// Lanes come and go with issuers; their rows are read again after this long.
 const LANES_EVERY: Duration = Duration::from_secs(5);
-/// While one lane keeps us busy, the others are looked at this often.
+/// While there is work, all lanes are looked at this often; in between hints say where to claim.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
 /// Between tries to reach the database.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
@@ -72,8 +72,9 @@ pub struct JobSource {
     hot: Vec<String>,
     suspects: Vec<String>,
     probed: Option<Instant>,
+    claimed_since_probe: bool,
     marks: HashMap<String, LowWater>,
-    next_in: Option<Duration>,
+    next_at: Option<Instant>,
     buffer: VecDeque<(ClaimedJob, Claimed)>,
     failures: u32,
     cores: usize,
@@ -90,8 +91,9 @@ impl JobSource {
             hot: Vec::new(),
             suspects: Vec::new(),
             probed: None,
+            claimed_since_probe: false,
             marks: HashMap::new(),
-            next_in: None,
+            next_at: None,
             buffer: VecDeque::new(),
             failures: 0,
             cores: std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -165,7 +167,7 @@ impl JobSource {
     /// Looks and claims once; leaves the buffer empty if nothing is due.
     async fn fill(&mut self, want: usize) -> Result<()> {
         self.read_lanes().await?;
-        if self.hot.is_empty() || self.probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY) {
+        if self.until_probe().is_zero() {
             self.probe().await?;
         }
         for queue in std::mem::take(&mut self.suspects) {
@@ -174,6 +176,7 @@ impl JobSource {
         }
         let hot = std::mem::take(&mut self.hot);
         let lanes = hot.len();
+        self.claimed_since_probe |= lanes > 0;
         for (nth, queue) in hot.into_iter().enumerate() {
             let left = want.saturating_sub(self.buffer.len());
             if left == 0 {
@@ -236,7 +239,11 @@ impl JobSource {
     async fn probe(&mut self) -> Result<()> {
         let due = probe_due(&self.options.pool, &self.lanes).await?;
         self.probed = Some(Instant::now());
-        self.next_in = due.iter().filter_map(|lane| lane.next_in).min();
+        self.claimed_since_probe = false;
+        // When the rest of a lane with due jobs comes is found out after those are claimed.
+        let waiting = due.iter().filter(|lane| !lane.ready);
+        let next_in = waiting.filter_map(|lane| lane.next_in).min();
+        self.next_at = next_in.map(|wait| Instant::now() + wait);
         self.suspects = due
             .iter()
             .filter(|l| l.suspect)
@@ -252,6 +259,12 @@ impl JobSource {
         Ok(())
     }
 
+    /// How long the last look at all lanes is still good for.
+    fn until_probe(&self) -> Duration {
+        let age = self.probed.map(|at| at.elapsed());
+        age.map_or(Duration::ZERO, |age| PROBE_EVERY.saturating_sub(age))
+    }
+
     /// Until a hint, the next due instant or the poll, whichever comes first.
     async fn wait(&mut self) {
         let poll = match self.options.wake.is_connected() {
@@ -260,10 +273,27 @@ impl JobSource {
         };
         let poll = poll.mul_f64(rand::rng().random_range(0.8..=1.2));
         // A due job that another process is about to take would make this a busy loop.
-        let next = self.next_in.unwrap_or(poll).max(Duration::from_millis(5));
-        let pause = poll.min(next);
-        tokio::time::timeout(pause, self.options.wake.woken())
-            .await
-            .ok();
+        let next = self.next_at.map_or(poll, |at| {
+            let wait = at.saturating_duration_since(Instant::now());
+            wait.max(Duration::from_millis(5))
+        });
+        let mut pause = poll.min(next);
+        if self.claimed_since_probe {
+            // What else those lanes hold, and when it is due, is not known yet.
+            pause = pause.min(self.until_probe());
+        }
+        match tokio::time::timeout(pause, self.options.wake.woken()).await {
+            Ok(Hint::Lanes(hinted)) => self.expect_work_in(hinted),
+            Ok(Hint::Anywhere) | Err(_) => self.probed = None,
+        }
+    }
+
+    fn expect_work_in(&mut self, hinted: BTreeSet<String>) {
+        for lane in hinted.into_iter().filter(|lane| self.lanes.contains(lane)) {
+            if let Some(marks) = self.marks.get_mut(&lane) {
+                marks.look_back();
+            }
+            self.hot.push(lane);
+        }
     }
 }

@@ -14,7 +14,8 @@ use certmill_pg::Pool;
 use certmill_tasks::{Backoff, Shutdown, Tasks};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::{Notify, watch};
+use tokio::sync::broadcast::error::TryRecvError;
+use tokio::sync::{Notify, broadcast};
 use tracing::{debug, warn};
 
 /// The channel of NOTIFY.
@@ -25,6 +26,8 @@ const GAP: Duration = Duration::from_millis(5);
 const BUSY_GAP: Duration = Duration::from_millis(50);
 /// Above this rate listeners find work without a hint for each.
 const BUSY_PER_SECOND: f64 = 200.0;
+/// Hints that a listener may leave unheard; with more it looks at all lanes.
+const UNHEARD_MOST: usize = 64;
 /// Between tries to reach the database.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
@@ -114,12 +117,31 @@ async fn send(conn: &mut Option<PgConnection>, pool: &Pool, queues: &[String]) -
     Ok(())
 }
 
+/// What a hint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// These lanes have new work.
+    Lanes(BTreeSet<String>),
+    /// Some may have: look at all.
+    Anywhere,
+}
+
 /// Wakes whoever waits for work; each clone hears every hint.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Wake {
-    sender: Arc<watch::Sender<u64>>,
-    receiver: watch::Receiver<u64>,
+    sender: broadcast::Sender<Option<Arc<str>>>,
+    receiver: broadcast::Receiver<Option<Arc<str>>>,
     connected: Arc<AtomicBool>,
+}
+
+impl Clone for Wake {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            receiver: self.sender.subscribe(),
+            connected: self.connected.clone(),
+        }
+    }
 }
 
 impl Wake {
@@ -138,24 +160,42 @@ impl Wake {
     /// One that hears of nothing but [`Wake::wake`].
     #[must_use]
     pub fn polling_only() -> Self {
-        let (sender, receiver) = watch::channel(0);
+        let (sender, receiver) = broadcast::channel(UNHEARD_MOST);
         Self {
-            sender: Arc::new(sender),
+            sender,
             receiver,
             connected: Arc::default(),
         }
     }
 
-    /// Wakes all clones.
+    /// Wakes all clones; they look everywhere.
     pub fn wake(&self) {
-        self.sender
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.tell(None);
     }
 
-    /// Waits for a hint; at once if one came since this clone last waited.
-    pub async fn woken(&mut self) {
-        // The sender lives as long as this value, so the channel is never closed.
-        self.receiver.changed().await.ok();
+    fn tell(&self, lane: Option<&str>) {
+        // Nobody listens while all clones but the listener's are gone.
+        self.sender.send(lane.map(Arc::from)).ok();
+    }
+
+    /// Waits for a hint; at once if one came since this clone last waited. Hints that came together
+    /// are one.
+    pub async fn woken(&mut self) -> Hint {
+        let mut lanes = BTreeSet::new();
+        let mut heard = self.receiver.recv().await.ok().flatten();
+        loop {
+            let Some(lane) = heard else {
+                // Whatever else is there is told by a look at all lanes.
+                self.receiver = self.receiver.resubscribe();
+                return Hint::Anywhere;
+            };
+            lanes.insert(lane.to_string());
+            heard = match self.receiver.try_recv() {
+                Ok(next) => next,
+                Err(TryRecvError::Empty) => return Hint::Lanes(lanes),
+                Err(TryRecvError::Lagged(_) | TryRecvError::Closed) => None,
+            };
+        }
     }
 
     /// Whether hints arrive at present; if not, poll more often.
@@ -192,8 +232,8 @@ async fn listen_once(wake: &Wake, pool: &Pool, failures: &mut u32) -> sqlx::Resu
     *failures = 0;
     wake.connected.store(true, Ordering::Relaxed);
     wake.wake();
-    while listener.try_recv().await?.is_some() {
-        wake.wake();
+    while let Some(hint) = listener.try_recv().await? {
+        wake.tell(Some(hint.payload()));
     }
     Ok(())
 }

@@ -168,24 +168,6 @@ pub async fn list(
     Ok(rows.into_iter().map(Issuer::from).collect())
 }
 
-/// Notes that issuers answered just now.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn touch_ok(conn: &mut PgConnection, ids: &[IssuerId]) -> Result<(), Error> {
-    // At most once in five seconds an issuer: a batch of issuances must not queue on one hot row.
-    sqlx::query(
-        "UPDATE issuer SET last_ok_at = clock_timestamp() WHERE id = ANY(ARRAY(
-            SELECT id FROM issuer WHERE id = ANY($1)
-              AND (last_ok_at IS NULL OR last_ok_at < clock_timestamp() - interval '5 s')
-            ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Locks the issuer of that name in a team until the transaction ends, so that one at a time moves it
 /// to another authority.
 ///

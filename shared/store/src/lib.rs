@@ -23,6 +23,7 @@ pub mod profile;
 pub mod revocation;
 pub mod sealed;
 pub mod shown_by;
+pub mod standing;
 pub mod sweep;
 pub mod version;
 

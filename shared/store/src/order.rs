@@ -10,20 +10,32 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The columns of [`Row`] in a read from `cert_order o`; their names differ from those of other
+/// tables, so that one statement can read them beside a certificate.
+macro_rules! order_columns {
+    () => {
+        "o.id AS order_id, o.team_id AS order_team_id, o.certificate_id, \
+         o.generation AS order_generation, o.issuer_id AS order_issuer_id, o.state AS order_state, \
+         o.serial, o.not_before, o.not_after AS order_not_after, o.ca_key_id, o.remote, \
+         o.updated_at AS planned_at"
+    };
+}
+pub(crate) use order_columns;
+
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    team_id: i32,
+pub(crate) struct Row {
+    order_id: Uuid,
+    order_team_id: i32,
     certificate_id: Uuid,
-    generation: i32,
-    issuer_id: Uuid,
-    state: String,
+    order_generation: i32,
+    order_issuer_id: Uuid,
+    order_state: String,
     serial: Vec<u8>,
     not_before: OffsetDateTime,
-    not_after: OffsetDateTime,
+    order_not_after: OffsetDateTime,
     ca_key_id: Option<Uuid>,
     remote: Option<serde_json::Value>,
-    updated_at: OffsetDateTime,
+    planned_at: OffsetDateTime,
 }
 
 impl TryFrom<Row> for Order {
@@ -31,26 +43,26 @@ impl TryFrom<Row> for Order {
 
     fn try_from(row: Row) -> Result<Self, Error> {
         Ok(Self {
-            id: OrderId(row.id),
+            id: OrderId(row.order_id),
             plan: OrderPlan {
-                team_id: TeamId(row.team_id),
+                team_id: TeamId(row.order_team_id),
                 certificate_id: CertificateId(row.certificate_id),
-                generation: row.generation,
-                issuer_id: IssuerId(row.issuer_id),
+                generation: row.order_generation,
+                issuer_id: IssuerId(row.order_issuer_id),
                 serial: Serial::from_bytes(&row.serial)
                     .ok_or_else(|| corrupt("cert_order.serial", "not 16 octets"))?,
                 validity: Validity {
                     not_before: row.not_before,
-                    not_after: row.not_after,
+                    not_after: row.order_not_after,
                 },
                 ca_key_id: row.ca_key_id,
             },
             state: row
-                .state
+                .order_state
                 .parse()
                 .map_err(|why| corrupt("cert_order.state", why))?,
             remote: row.remote,
-            planned_at: row.updated_at,
+            planned_at: row.planned_at,
         })
     }
 }
@@ -92,40 +104,18 @@ pub async fn standing(
     generation: i32,
 ) -> Result<Option<Order>, Error> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, team_id, certificate_id, generation, issuer_id, state, serial, not_before,
-                not_after, ca_key_id, remote, updated_at
-         FROM cert_order
-         WHERE certificate_id = $1 AND generation = $2 AND state NOT IN ('failed', 'abandoned')",
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            " FROM cert_order o
+              WHERE o.certificate_id = $1 AND o.generation = $2 AND o.state NOT IN ('failed', 'abandoned')"
+        ),
     )
     .bind(certificate.0)
     .bind(generation)
     .fetch_optional(conn)
     .await?;
     row.map(Order::try_from).transpose()
-}
-
-/// The orders of these (certificate, generation) that are live or issued, in no particular order;
-/// one that stands for none of them is left out.
-///
-/// # Errors
-/// [`Error::Unavailable`], [`Error::Corrupt`].
-pub async fn standing_all(
-    conn: &mut PgConnection,
-    wanted: &[(CertificateId, i32)],
-) -> Result<Vec<Order>, Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT o.id, o.team_id, o.certificate_id, o.generation, o.issuer_id, o.state, o.serial,
-                o.not_before, o.not_after, o.ca_key_id, o.remote, o.updated_at
-         FROM unnest($1::uuid[], $2::int[]) AS t (certificate_id, generation)
-         JOIN cert_order o ON o.certificate_id = ANY ($1) AND o.certificate_id = t.certificate_id
-              AND o.generation = t.generation
-              AND o.state NOT IN ('failed', 'abandoned')",
-    )
-    .bind(wanted.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
-    .bind(wanted.iter().map(|(_, n)| *n).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Order::try_from).collect()
 }
 
 /// Draws a planned order anew: fresh serial, dates and authority of `plan` for one that has aged in
@@ -178,20 +168,6 @@ pub async fn store_remote(
     } else {
         Err(Error::NotFound)
     }
-}
-
-/// Marks orders as issued, set-wise.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn mark_issued(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), Error> {
-    sqlx::query(
-        "UPDATE cert_order SET state = 'issued', updated_at = clock_timestamp() WHERE id = ANY($1)",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Ends the live order of (certificate, generation) as failed or abandoned, if there is one.

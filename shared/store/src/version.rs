@@ -126,15 +126,14 @@ fn revoked(
         .ok_or_else(|| corrupt("version.revocation_reason", number))
 }
 
-/// Stores versions in one statement; their ids come back in the order given.
+/// Stores versions in one statement; their ids, and when that was, come back in the order given.
 ///
 /// # Errors
 /// [`Error::Conflict`] on `version_generation_unique`: two versions of one generation is a defect.
 pub async fn insert_all(
     conn: &mut PgConnection,
     new: &[NewVersion],
-    issued_at: OffsetDateTime,
-) -> Result<Vec<VersionId>, Error> {
+) -> Result<Vec<(VersionId, OffsetDateTime)>, Error> {
     let chains: Vec<serde_json::Value> = new
         .iter()
         .map(|one| {
@@ -145,20 +144,20 @@ pub async fn insert_all(
                 .into()
         })
         .collect();
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+    let rows: Vec<(Uuid, Uuid, OffsetDateTime)> = sqlx::query_as(
         "INSERT INTO version (team_id, certificate_id, generation, order_id, issuer_id, serial, not_before,
                               not_after, issued_at, fingerprint, spki_sha256, leaf_der, chain_der, ca_key_id)
-         SELECT team_id, certificate_id, generation, order_id, issuer_id, serial, not_before, not_after, $13,
+         SELECT team_id, certificate_id, generation, order_id, issuer_id, serial, not_before, not_after, statement_timestamp(),
                 fingerprint, spki_sha256, leaf_der,
                 ARRAY(SELECT decode(link, 'hex') FROM jsonb_array_elements_text(chain) WITH ORDINALITY AS l (link, n)
                       ORDER BY n),
                 ca_key_id
          FROM unnest($1::int[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::bytea[], $7::timestamptz[],
-                     $8::timestamptz[], $9::bytea[], $10::bytea[], $11::bytea[], $12::jsonb[], $14::uuid[])
+                     $8::timestamptz[], $9::bytea[], $10::bytea[], $11::bytea[], $12::jsonb[], $13::uuid[])
               AS t (team_id, certificate_id, generation, order_id, issuer_id, serial, not_before, not_after,
                     fingerprint, spki_sha256, leaf_der, chain, ca_key_id)
          ORDER BY certificate_id
-         RETURNING order_id, id",
+         RETURNING order_id, id, issued_at",
     )
     .bind(new.iter().map(|one| one.team_id.0).collect::<Vec<_>>())
     .bind(new.iter().map(|one| one.certificate_id.0).collect::<Vec<_>>())
@@ -172,18 +171,15 @@ pub async fn insert_all(
     .bind(new.iter().map(|one| one.spki_sha256.as_slice()).collect::<Vec<_>>())
     .bind(new.iter().map(|one| one.leaf_der.as_slice()).collect::<Vec<_>>())
     .bind(chains)
-    .bind(issued_at)
     .bind(new.iter().map(|one| one.ca_key_id).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
-    let ids: std::collections::HashMap<Uuid, Uuid> = rows.into_iter().collect();
+    let stored: std::collections::HashMap<Uuid, (VersionId, OffsetDateTime)> = rows
+        .into_iter()
+        .map(|(order, id, issued_at)| (order, (VersionId(id), issued_at)))
+        .collect();
     new.iter()
-        .map(|one| {
-            ids.get(&one.order_id.0)
-                .copied()
-                .map(VersionId)
-                .ok_or(Error::NotFound)
-        })
+        .map(|one| stored.get(&one.order_id.0).copied().ok_or(Error::NotFound))
         .collect()
 }
 

@@ -13,7 +13,7 @@ use certmill_store::audit::NewAudit;
 use certmill_store::certificate::Advance;
 use certmill_store::event::NewEvent;
 use certmill_store::version::NewVersion;
-use certmill_store::{certificate, clock, issuer, journal, order, version};
+use certmill_store::{certificate, issuer, journal, version};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -102,16 +102,17 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
         return Ok(());
     }
     effects.sort_by_key(|effect| effect.certificate_id);
-    let now = clock::now(&mut *tx).await?;
     let versions: Vec<NewVersion> = effects.iter().map(new_version).collect::<Result<_, _>>()?;
-    let ids = version::insert_all(&mut *tx, &versions, now).await?;
+    let stored = version::insert_all(&mut *tx, &versions).await?;
     let advances: Vec<Advance> = effects
         .iter()
-        .zip(ids)
-        .map(|(effect, version_id)| Advance {
+        .zip(stored)
+        .map(|(effect, (version_id, now))| Advance {
             id: effect.certificate_id,
             generation: effect.generation,
             version_id,
+            order_id: effect.order_id,
+            issuer_id: effect.issuer_id,
             not_after: effect.not_after,
             renew_at: renew_at(
                 effect.rule(),
@@ -124,10 +125,6 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
         .collect();
     let stopped = certificate::advance_all(&mut *tx, &advances).await?;
     revoke_stopped(tx, &advances, &stopped, &effects).await?;
-    let orders: Vec<OrderId> = effects.iter().map(|effect| effect.order_id).collect();
-    order::mark_issued(&mut *tx, &orders).await?;
-    let issuers: Vec<IssuerId> = effects.iter().map(|effect| effect.issuer_id).collect();
-    issuer::touch_ok(&mut *tx, &issuers).await?;
     let audits: Vec<NewAudit> = effects.iter().map(issued_audit).collect();
     let events: Vec<NewEvent> = effects.iter().map(issued_event).collect();
     journal::append(&mut *tx, &audits, &events).await?;

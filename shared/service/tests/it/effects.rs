@@ -132,7 +132,7 @@ async fn the_registry_reads_effects_and_refuses_unknown_kinds() {
     };
     let apply = async |one: Finished| -> Result<(), BoxError> {
         let mut tx = rig.db.app().begin().await.unwrap();
-        Registry.apply(&mut tx, vec![one]).await?;
+        Registry.apply(&mut tx, &[&one]).await?;
         tx.commit().await?;
         Ok(())
     };
@@ -178,7 +178,7 @@ async fn half_finished(rig: &Rig) -> (Effect, sqlx::Transaction<'static, sqlx::P
     let order = standing(rig, id, 1).await.unwrap();
     run(rig.db.app(), "UPDATE certificate SET sweep_at = now()").await;
     let mut tx = rig.db.app().begin().await.unwrap();
-    let ended = [(job.lease, serde_json::Value::Null)];
+    let ended = [(job.lease, &serde_json::Value::Null)];
     let accepted = finish::complete(&mut tx, &ended).await.unwrap();
     assert_eq!(accepted.len(), 1);
     (effect(&order), tx)

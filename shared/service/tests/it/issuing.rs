@@ -8,7 +8,7 @@ use certmill_queue::{ClaimedJob, FailOutcome, Lease, SnoozeOutcome, Until, proce
 use certmill_service::effects::issue::IssueArgs;
 use certmill_service::effects::{settle_failure, settle_snooze};
 use certmill_service::issuing::{self, Load, Task};
-use certmill_service::issuing_many::load_all;
+use certmill_service::issuing_many::TaskReader;
 use certmill_service::{Error, jobs};
 use serde_json::json;
 use std::time::Duration as Span;
@@ -105,7 +105,8 @@ async fn many_are_loaded_as_each_alone_and_what_needs_a_write_is_left_out() {
         of(team, id, 2),
     ];
 
-    let loaded = load_all(rig.db.app(), &wanted).await.unwrap();
+    let mut reader = TaskReader::default();
+    let loaded = reader.load_all(rig.db.app(), &wanted).await.unwrap();
 
     let alone = task(&rig, &job, id).await;
     let (places, tasks): (Vec<usize>, Vec<Task>) = loaded
@@ -115,6 +116,25 @@ async fn many_are_loaded_as_each_alone_and_what_needs_a_write_is_left_out() {
         .unzip();
     assert_eq!(places, [1]);
     assert_eq!(format!("{:?}", tasks[0]), format!("{alone:?}"));
+
+    run(
+        rig.db.app(),
+        "UPDATE profile SET allowed_names = '{*.new.example}'",
+    )
+    .await;
+    run(
+        rig.db.app(),
+        "UPDATE issuer SET last_ok_at = clock_timestamp()",
+    )
+    .await;
+    let again = reader.load_all(rig.db.app(), &wanted[1..2]).await.unwrap();
+    let changed = task(&rig, &job, id).await;
+    assert_ne!(format!("{changed:?}"), format!("{alone:?}"));
+    assert_eq!(
+        format!("{:?}", again[0].as_ref().unwrap()),
+        format!("{changed:?}"),
+        "what is kept is not used once its row has changed"
+    );
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn running_and_completed_jobs_are_not_retried() {
         "job_running"
     );
     let mut conn = rig.db.app().acquire().await.unwrap();
-    certmill_queue::finish::complete(&mut conn, &[(claimed.lease, serde_json::Value::Null)])
+    certmill_queue::finish::complete(&mut conn, &[(claimed.lease, &serde_json::Value::Null)])
         .await
         .unwrap();
     assert_eq!(

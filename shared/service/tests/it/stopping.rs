@@ -52,7 +52,7 @@ async fn revoke_current(rig: &Rig, id: CertificateId, reason: RevocationReason) 
 /// The renewal's finish: completion under its fence and effect, in one transaction.
 async fn finish_renewal(rig: &Rig, job: &ClaimedJob, one: &Issued) {
     let mut tx = rig.db.app().begin().await.unwrap();
-    let ended = [(job.lease, serde_json::Value::Null)];
+    let ended = [(job.lease, &serde_json::Value::Null)];
     let accepted = finish::complete(&mut tx, &ended).await.unwrap();
     assert_eq!(accepted.len(), 1);
     issue::apply(vec![one.clone()], &mut tx).await.unwrap();
@@ -70,7 +70,7 @@ async fn work_off(rig: &Rig) -> usize {
             args: serde_json::from_value(job.args.clone()).unwrap(),
         };
         let mut tx = rig.db.app().begin().await.unwrap();
-        let ended = [(job.lease, serde_json::Value::Null)];
+        let ended = [(job.lease, &serde_json::Value::Null)];
         finish::complete(&mut tx, &ended).await.unwrap();
         revoke::apply(vec![effect], &mut tx).await.unwrap();
         tx.commit().await.unwrap();
@@ -128,7 +128,7 @@ async fn a_finish_that_has_begun_is_waited_for_and_its_version_revoked() {
     let rig = rig().await;
     let (id, job, one) = renewing(&rig).await;
     let mut tx = rig.db.app().begin().await.unwrap();
-    let ended = [(job.lease, serde_json::Value::Null)];
+    let ended = [(job.lease, &serde_json::Value::Null)];
     finish::complete(&mut tx, &ended).await.unwrap();
 
     let reason = RevocationReason::PrivilegeWithdrawn;

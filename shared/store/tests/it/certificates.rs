@@ -1,7 +1,7 @@
 //! Certificates as rows: one a name, forward only, seen by their own team.
 
 use certmill_domain::certificate::CertificateStatus;
-use certmill_domain::ids::{CertificateId, VersionId};
+use certmill_domain::ids::{CertificateId, OrderId, VersionId};
 use certmill_domain::names::Names;
 use certmill_domain::profile::KeySource;
 use certmill_store::certificate::{Advance, Filter, NewCertificate};
@@ -180,19 +180,20 @@ async fn advancing_never_goes_backwards() {
     let id = rig.add("a.example.com").await;
     let mut conn = rig.conn().await;
     let now = rig.now().await;
-    let mut versions: Vec<VersionId> = Vec::new();
+    let mut made: Vec<(VersionId, OrderId)> = Vec::new();
     for generation in [1, 2] {
         let order = rig.order(id, generation).await;
-        versions.extend(
-            version::insert_all(&mut conn, &[new_version(&order)], now)
-                .await
-                .unwrap(),
-        );
+        let stored = version::insert_all(&mut conn, &[new_version(&order)])
+            .await
+            .unwrap();
+        made.push((stored[0].0, order.id));
     }
     let advance = |generation: i32| Advance {
         id,
         generation,
-        version_id: versions[usize::try_from(generation - 1).unwrap()],
+        version_id: made[usize::try_from(generation - 1).unwrap()].0,
+        order_id: made[usize::try_from(generation - 1).unwrap()].1,
+        issuer_id: rig.issuer,
         not_after: now + Duration::days(i64::from(generation) * 10),
         renew_at: now + Duration::days(i64::from(generation)),
     };
@@ -210,7 +211,7 @@ async fn advancing_never_goes_backwards() {
     let row = rig.read(id).await;
     assert_eq!(
         (row.generation, row.version_id, row.status),
-        (2, Some(versions[1]), CertificateStatus::Issued)
+        (2, Some(made[1].0), CertificateStatus::Issued)
     );
     assert_eq!(row.not_after, Some(now + Duration::days(20)));
     assert_eq!(
@@ -253,14 +254,16 @@ async fn a_failure_is_noted_by_what_is_left() {
     );
 
     let order = rig.order(id, 1).await;
-    let now = rig.now().await;
-    let version_id = version::insert_all(&mut conn, &[new_version(&order)], now)
+    let made = version::insert_all(&mut conn, &[new_version(&order)])
         .await
-        .unwrap()[0];
+        .unwrap();
+    let (version_id, now) = made[0];
     let advance = Advance {
         id,
         generation: 1,
         version_id,
+        order_id: order.id,
+        issuer_id: rig.issuer,
         not_after: now,
         renew_at: now,
     };

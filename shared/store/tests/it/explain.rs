@@ -4,7 +4,8 @@
 use certmill_domain::ids::{CertificateId, OrderId, VersionId};
 use certmill_domain::order::OrderState;
 use certmill_store::certificate::{Advance, Filter};
-use certmill_store::{certificate, idempotency, issuer, order, sweep, version};
+use certmill_store::standing::standing_all;
+use certmill_store::{certificate, idempotency, order, sweep, version};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
@@ -134,7 +135,6 @@ async fn the_sweeps_step_walks_its_index() {
 async fn call_all(rig: &Rig, conn: &mut PgConnection) {
     let id = rig.add("fresh.example.com").await;
     let plan = rig.plan(id, 1).await;
-    let now = rig.now().await;
     certificate::insert_all(conn, &[rig.new_certificate("more.example.com")])
         .await
         .unwrap();
@@ -154,29 +154,29 @@ async fn call_all(rig: &Rig, conn: &mut PgConnection) {
     order::store_remote(conn, stored.id, OrderState::Pending, &json!({}))
         .await
         .unwrap();
-    let ids = version::insert_all(conn, &[new_version(&stored)], now)
+    standing_all(conn, &[(id, 1)]).await.unwrap();
+    let made = version::insert_all(conn, &[new_version(&stored)])
         .await
         .unwrap();
+    let (version_id, now) = made[0];
     let advance = Advance {
         id,
         generation: 1,
-        version_id: ids[0],
+        version_id,
+        order_id: OrderId(Uuid::nil()),
+        issuer_id: rig.issuer,
         not_after: now,
         renew_at: now,
     };
     certificate::advance_all(conn, &[advance]).await.unwrap();
-    order::mark_issued(conn, &[OrderId(Uuid::nil())])
-        .await
-        .unwrap();
     order::end(conn, CertificateId(Uuid::nil()), 1, OrderState::Failed, "c")
         .await
         .unwrap();
-    version::by_id(conn, ids[0]).await.unwrap();
+    version::by_id(conn, version_id).await.unwrap();
     version::by_ids(conn, &[VersionId(Uuid::nil())])
         .await
         .unwrap();
     version::list(conn, id, None, 50).await.unwrap();
-    issuer::touch_ok(conn, &[rig.issuer]).await.unwrap();
     idempotency::reserve(conn, "p", "r", "1", b"")
         .await
         .unwrap();

@@ -4,6 +4,7 @@ use certmill_domain::ids::CertificateId;
 use certmill_domain::order::OrderState;
 use certmill_store::audit::NewAudit;
 use certmill_store::event::NewEvent;
+use certmill_store::standing::standing_all;
 use certmill_store::{certificate, issuer, journal, order, profile, shown_by};
 use serde_json::json;
 use uuid::Uuid;
@@ -64,12 +65,39 @@ async fn standing_orders_of_many_are_those_of_each() {
         .unwrap();
 
     let wanted = [(a, 1), (a, 2), (b, 1), (b, 2)];
-    let mut found = order::standing_all(&mut conn, &wanted).await.unwrap();
+    let mut found = standing_all(&mut conn, &wanted).await.unwrap();
 
-    found.sort_by_key(|order| order.plan.generation);
-    let ids: Vec<_> = found.iter().map(|order| order.id).collect();
+    found.sort_by_key(|one| one.order.plan.generation);
+    let ids: Vec<_> = found.iter().map(|one| one.order.id).collect();
     assert_eq!(ids, [first.id, second.id]);
-    assert_eq!(found[0].plan.serial, first.plan.serial);
+    assert_eq!(found[0].order.plan.serial, first.plan.serial);
+    let certificates: Vec<_> = found.iter().map(|one| one.certificate.id).collect();
+    assert_eq!(certificates, [a, b]);
+}
+
+#[tokio::test]
+async fn a_changed_profile_or_issuer_shows_in_its_row_version() {
+    let rig = rig().await;
+    let id = rig.add("a.example.com").await;
+    rig.order(id, 1).await;
+    let mut conn = rig.conn().await;
+    let mut versions = Vec::new();
+    for change in [
+        "SELECT 1",
+        "UPDATE profile SET name = name",
+        "UPDATE issuer SET name = name",
+    ] {
+        sqlx::query(change).execute(rig.db.app()).await.unwrap();
+        let found = standing_all(&mut conn, &[(id, 1)]).await.unwrap();
+        versions.push((
+            found[0].profile_version.clone(),
+            found[0].issuer_version.clone(),
+        ));
+    }
+    assert_ne!(versions[0].0, versions[1].0, "the profile was written");
+    assert_eq!(versions[0].1, versions[1].1);
+    assert_eq!(versions[1].0, versions[2].0);
+    assert_ne!(versions[1].1, versions[2].1, "the issuer was written");
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! Orders as rows: one live order a generation, serials drawn once.
 
-use certmill_domain::ids::OrderId;
 use certmill_domain::order::{OrderPlan, OrderState};
-use certmill_store::{Error, order};
+use certmill_store::certificate::Advance;
+use certmill_store::{Error, certificate, order, version};
 use serde_json::json;
 use time::Duration;
-use uuid::Uuid;
 
 use crate::rig::*;
 
@@ -148,7 +147,20 @@ async fn an_issued_order_stands_and_is_not_ended() {
     let first = rig.order(id, 1).await;
     let mut conn = rig.conn().await;
 
-    order::mark_issued(&mut conn, &[first.id, OrderId(Uuid::nil())])
+    let made = version::insert_all(&mut conn, &[new_version(&first)])
+        .await
+        .unwrap();
+    let (version_id, now) = made[0];
+    let advance = Advance {
+        id,
+        generation: 1,
+        version_id,
+        order_id: first.id,
+        issuer_id: rig.issuer,
+        not_after: now,
+        renew_at: now,
+    };
+    certificate::advance_all(&mut conn, &[advance])
         .await
         .unwrap();
     order::end(&mut conn, id, 1, OrderState::Abandoned, "cancelled")
