@@ -143,7 +143,8 @@ pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Draine
     let start = Instant::now();
     let log = rig.path("pgbench.log");
     // Plans are made as on the connections of a worker.
-    let planning = "-c enable_seqscan=off -c jit=off".to_owned();
+    let planning =
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off".to_owned();
     let env = [
         ("PGPASSWORD".to_owned(), password),
         ("PGOPTIONS".to_owned(), planning),

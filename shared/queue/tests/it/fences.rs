@@ -243,7 +243,8 @@ async fn a_completion_that_meets_a_rescue_waits_and_is_refused() {
     let waiter = pid(&mut finisher).await;
     let mut tx = rescuer.begin().await.unwrap();
     rescue(&mut tx, b, 10).await.unwrap();
-    let ended = [(job.lease, json!({}))];
+    let result = json!({});
+    let ended = [(job.lease, &result)];
     let (done, ()) = tokio::join!(finish::complete(&mut finisher, &ended), async {
         until_blocked(&db, waiter).await;
         tx.commit().await.unwrap();
