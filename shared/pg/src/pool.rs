@@ -62,7 +62,8 @@ pub struct ConnectOptions {
     /// What protection a connection to another machine needs.
     pub tls: TlsRule,
     /// True behind a transaction-mode pooler: no start-up options (the pooler refuses them; set
-    /// the limits with `ALTER ROLE`). It must carry prepared statements, since each statement is one.
+    /// the limits and how statements are planned with `ALTER ROLE`). It must carry prepared
+    /// statements, since each statement is one.
     pub pooler: bool,
 }
 

@@ -289,7 +289,8 @@ impl JobSource {
     }
 
     fn expect_work_in(&mut self, hinted: BTreeSet<String>) {
-        for lane in hinted.into_iter().filter(|lane| self.lanes.contains(lane)) {
+        let ours = |lane: &String| self.lanes.contains(lane) && !self.hot.contains(lane);
+        for lane in hinted.into_iter().filter(ours).collect::<Vec<_>>() {
             if let Some(marks) = self.marks.get_mut(&lane) {
                 marks.look_back();
             }

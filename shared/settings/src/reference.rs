@@ -34,9 +34,10 @@ that reserves for superusers: a role warns at its start when it does not, and `c
 the sum. The database that `up` brings along is sized for its pool.
 
 Behind a pooler in transaction mode set `database.pooler = \"transaction\"`: start-up options are then not
-sent, idle workers poll, and the time limits of statements must be set with `ALTER ROLE .. SET`. The
-pooler must carry prepared statements (PgBouncer 1.21 or newer, `max_prepared_statements` above 0).
-Migrations need a direct address in `migrate_url`.
+sent, idle workers poll, and the time limits of statements must be set with `ALTER ROLE .. SET`, as well
+as `plan_cache_mode = force_generic_plan`, `enable_seqscan = off` and `jit = off`, by which statements
+are planned. The pooler must carry prepared statements (PgBouncer 1.21 or newer,
+`max_prepared_statements` above 0). Migrations need a direct address in `migrate_url`.
 
 ## What the values must agree on
 
