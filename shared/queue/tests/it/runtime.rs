@@ -8,25 +8,31 @@ use certmill_domain::job::JobState;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::finish::complete;
 use certmill_queue::process::resign;
-use certmill_queue::{AtWork, Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read};
-use certmill_tasks::Shutdown;
+use certmill_queue::{
+    AtWork, Hinter, Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read,
+};
+use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 use serde_json::json;
 
 use crate::rig::*;
 
-fn source(db: &TestDb, process_id: ProcessId, poll: Duration) -> (JobSource, Wake) {
-    let wake = Wake::polling_only();
-    let options = SourceOptions {
+fn source_options(db: &TestDb, process_id: ProcessId, poll: Duration) -> SourceOptions {
+    SourceOptions {
         pool: db.app().clone(),
         process_id,
         patterns: vec!["w*".into()],
         holds_key: false,
         deadline: DEADLINE,
-        wake: wake.clone(),
+        wake: Wake::polling_only(),
         poll,
         at_work: AtWork::default(),
-    };
+    }
+}
+
+fn source(db: &TestDb, process_id: ProcessId, poll: Duration) -> (JobSource, Wake) {
+    let options = source_options(db, process_id, poll);
+    let wake = options.wake.clone();
     (JobSource::new(options), wake)
 }
 
@@ -206,6 +212,92 @@ async fn panics_and_timeouts_fail_the_attempt() {
             shutdown.request();
         }
     );
+}
+
+/// Jobs of one claim share tasks; what one of them does is its own affair.
+#[tokio::test]
+async fn a_job_that_waits_or_panics_harms_no_other_of_its_hand() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let kinds = ["waits", "bad"].into_iter().chain(["good"; 30]);
+    let jobs: Vec<NewJob> = kinds
+        .map(|kind| NewJob {
+            kind: kind.into(),
+            ..new_job()
+        })
+        .collect();
+    enqueue_all(&mut conn(&db).await, &jobs).await.unwrap();
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let (asked, pool) = (shutdown.clone(), db.app().clone());
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let (asked, pool) = (asked.clone(), pool.clone());
+        async move {
+            match job.kind.as_str() {
+                "waits" => asked.requested().await,
+                "bad" => panic!("on purpose"),
+                _ => {
+                    let mut conn = pool.acquire().await.unwrap();
+                    complete(&mut conn, &[(job.lease, &json!(null))])
+                        .await
+                        .unwrap();
+                }
+            }
+        }
+    };
+    tokio::join!(
+        run_worker(options(32), source, handler, shutdown.clone()),
+        async {
+            until(|| async { live(&db).await == 2 }).await;
+            until(|| async {
+                let states: Vec<(String, i16)> =
+                    sqlx::query_as("SELECT kind, state FROM job ORDER BY kind")
+                        .fetch_all(db.app())
+                        .await
+                        .unwrap();
+                states == [("bad".to_owned(), 0), ("waits".to_owned(), 1)]
+            })
+            .await;
+            shutdown.request();
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_hinted_lane_is_claimed_from_long_before_the_poll() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let tasks = Tasks::new(Shutdown::new());
+    let mut wake = Wake::listen(&tasks, db.app().clone());
+    wake.woken().await;
+    let hinter = Hinter::start(&tasks, db.app().clone());
+    let source = JobSource::new(SourceOptions {
+        wake,
+        ..source_options(&db, a, Duration::from_secs(300))
+    });
+    let (sender, mut claimed) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let sender = sender.clone();
+        async move {
+            sender.send(job.lease.job_id).unwrap();
+        }
+    };
+    let shutdown = Shutdown::new();
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            for _ in 0..3 {
+                // Whatever was looked at is an old look by now.
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                let id = add(&db, &new_job()).await;
+                hinter.hint(LANE);
+                let heard = tokio::time::timeout(PATIENCE, claimed.recv()).await;
+                assert_eq!(heard.expect("the hint was followed"), Some(id));
+            }
+            shutdown.request();
+        }
+    );
+    assert!(tasks.shutdown(PATIENCE).await);
 }
 
 #[tokio::test]
