@@ -7,7 +7,8 @@ use certmill_domain::ids::{CertificateId, OrderId, TeamId};
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_service::bootstrap::open_ca_key;
-use certmill_store::certificate::{self, Advance};
+use certmill_store::advance::{Advance, advance_all};
+use certmill_store::certificate;
 use certmill_store::version::{self, NewVersion};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -86,7 +87,7 @@ pub async fn issue(api: &Api, id: &str, renew_in: time::Duration) {
         not_after,
         renew_at: now + renew_in,
     };
-    certificate::advance_all(&mut tx, &[advance]).await.unwrap();
+    advance_all(&mut tx, &[advance]).await.unwrap();
     sqlx::query("DELETE FROM job WHERE object = $1")
         .bind(id.to_string())
         .execute(&mut *tx)

@@ -4,6 +4,7 @@
 //! Invariant: nothing here decides. Rows come out as domain values or as [`Error::Corrupt`].
 #![allow(clippy::disallowed_methods, reason = "store is one of the SQL crates")]
 
+pub mod advance;
 pub mod api_key;
 pub mod audit;
 pub mod bootstrap_door;

@@ -9,11 +9,11 @@ use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
 use certmill_pg::Tx;
 use certmill_queue::enqueue::enqueue;
+use certmill_store::advance::{Advance, advance_all};
 use certmill_store::audit::NewAudit;
-use certmill_store::certificate::Advance;
 use certmill_store::event::NewEvent;
 use certmill_store::version::NewVersion;
-use certmill_store::{certificate, issuer, journal, version};
+use certmill_store::{issuer, journal, version};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -123,7 +123,7 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
             ),
         })
         .collect();
-    let stopped = certificate::advance_all(&mut *tx, &advances).await?;
+    let stopped = advance_all(&mut *tx, &advances).await?;
     revoke_stopped(tx, &advances, &stopped, &effects).await?;
     let audits: Vec<NewAudit> = effects.iter().map(issued_audit).collect();
     let events: Vec<NewEvent> = effects.iter().map(issued_event).collect();

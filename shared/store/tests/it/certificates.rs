@@ -4,7 +4,8 @@ use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::ids::{CertificateId, OrderId, VersionId};
 use certmill_domain::names::Names;
 use certmill_domain::profile::KeySource;
-use certmill_store::certificate::{Advance, Filter, NewCertificate};
+use certmill_store::advance::{Advance, advance_all};
+use certmill_store::certificate::{Filter, NewCertificate};
 use certmill_store::{Error, certificate, kek, version};
 use time::Duration;
 use uuid::Uuid;
@@ -201,12 +202,8 @@ async fn advancing_never_goes_backwards() {
         .await
         .unwrap();
 
-    certificate::advance_all(&mut conn, &[advance(2)])
-        .await
-        .unwrap();
-    certificate::advance_all(&mut conn, &[advance(1)])
-        .await
-        .unwrap();
+    advance_all(&mut conn, &[advance(2)]).await.unwrap();
+    advance_all(&mut conn, &[advance(1)]).await.unwrap();
 
     let row = rig.read(id).await;
     assert_eq!(
@@ -267,9 +264,7 @@ async fn a_failure_is_noted_by_what_is_left() {
         not_after: now,
         renew_at: now,
     };
-    certificate::advance_all(&mut conn, &[advance])
-        .await
-        .unwrap();
+    advance_all(&mut conn, &[advance]).await.unwrap();
     for (left, status, wait_s) in [
         (Duration::minutes(4), CertificateStatus::Issued, 60),
         (Duration::seconds(8), CertificateStatus::Issued, 10),

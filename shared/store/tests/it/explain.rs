@@ -3,7 +3,8 @@
 
 use certmill_domain::ids::{CertificateId, OrderId, VersionId};
 use certmill_domain::order::OrderState;
-use certmill_store::certificate::{Advance, Filter};
+use certmill_store::advance::{Advance, advance_all};
+use certmill_store::certificate::Filter;
 use certmill_store::standing::standing_all;
 use certmill_store::{certificate, idempotency, order, sweep, version};
 use serde_json::json;
@@ -186,7 +187,7 @@ async fn call_all(rig: &Rig, conn: &mut PgConnection) {
         not_after: now,
         renew_at: now,
     };
-    certificate::advance_all(conn, &[advance]).await.unwrap();
+    advance_all(conn, &[advance]).await.unwrap();
     order::end(conn, CertificateId(Uuid::nil()), 1, OrderState::Failed, "c")
         .await
         .unwrap();

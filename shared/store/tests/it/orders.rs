@@ -1,8 +1,8 @@
 //! Orders as rows: one live order a generation, serials drawn once.
 
 use certmill_domain::order::{OrderPlan, OrderState};
-use certmill_store::certificate::Advance;
-use certmill_store::{Error, certificate, order, version};
+use certmill_store::advance::{Advance, advance_all};
+use certmill_store::{Error, order, version};
 use serde_json::json;
 use time::Duration;
 
@@ -160,9 +160,7 @@ async fn an_issued_order_stands_and_is_not_ended() {
         not_after: now,
         renew_at: now,
     };
-    certificate::advance_all(&mut conn, &[advance])
-        .await
-        .unwrap();
+    advance_all(&mut conn, &[advance]).await.unwrap();
     order::end(&mut conn, id, 1, OrderState::Abandoned, "cancelled")
         .await
         .unwrap();

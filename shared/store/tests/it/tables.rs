@@ -2,9 +2,9 @@
 
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, ProfileId, TeamId, VersionId};
 use certmill_domain::renewal::RenewalRule;
+use certmill_store::advance::{Advance, advance_all};
 use certmill_store::audit::NewAudit;
 use certmill_store::ca_key::CaKey;
-use certmill_store::certificate::{self, Advance};
 use certmill_store::event::NewEvent;
 use certmill_store::sealed::SEALED;
 use certmill_store::{Error, audit, ca_key, clock, event, issuer, kek, profile};
@@ -173,7 +173,7 @@ async fn answered(conn: &mut PgConnection, issuer_id: IssuerId) {
         not_after: OffsetDateTime::UNIX_EPOCH,
         renew_at: OffsetDateTime::UNIX_EPOCH,
     };
-    certificate::advance_all(conn, &[advance]).await.unwrap();
+    advance_all(conn, &[advance]).await.unwrap();
 }
 
 #[tokio::test]
