@@ -20,8 +20,8 @@ use std::hash::Hash;
 /// Reads tasks, and keeps what they have in common.
 #[derive(Debug, Default)]
 pub struct TaskReader {
-    profiles: HashMap<ProfileId, (RowVersion, Profile)>,
-    issuers: HashMap<IssuerId, (RowVersion, Issuer)>,
+    profiles: Kept<ProfileId, Profile>,
+    issuers: Kept<IssuerId, Issuer>,
 }
 
 impl TaskReader {
@@ -43,21 +43,19 @@ impl TaskReader {
             .await
             .map_err(|error| Error::Store(error.into()))?;
         let found = standing_all(&mut conn, &pairs).await?;
-        let unknown = self.unknown_profiles(&found);
-        if !unknown.is_empty() {
-            for one in profile::by_ids(&mut conn, &ids(&unknown)).await? {
-                if let Some(version) = unknown.get(&one.id) {
-                    self.profiles.insert(one.id, (version.clone(), one));
-                }
-            }
+        let seen = found
+            .iter()
+            .map(|one| (one.certificate.profile_id, &one.profile_version));
+        if let Some(unknown) = self.profiles.unknown(seen) {
+            let rows = profile::by_ids(&mut conn, &unknown.ids()).await?;
+            self.profiles.keep(&unknown, rows, |one| one.id);
         }
-        let unknown = self.unknown_issuers(&found);
-        if !unknown.is_empty() {
-            for one in issuer::by_ids(&mut conn, &ids(&unknown)).await? {
-                if let Some(version) = unknown.get(&one.id) {
-                    self.issuers.insert(one.id, (version.clone(), one));
-                }
-            }
+        let seen = found
+            .iter()
+            .map(|one| (one.certificate.issuer_id, &one.issuer_version));
+        if let Some(unknown) = self.issuers.unknown(seen) {
+            let rows = issuer::by_ids(&mut conn, &unknown.ids()).await?;
+            self.issuers.keep(&unknown, rows, |one| one.id);
         }
         drop(conn);
         let mut found: HashMap<_, _> = found
@@ -78,8 +76,8 @@ impl TaskReader {
             now,
             ..
         } = standing;
-        let (_, profile) = self.profiles.get(&certificate.profile_id)?;
-        let (_, issuer) = self.issuers.get(&certificate.issuer_id)?;
+        let profile = self.profiles.get(certificate.profile_id)?;
+        let issuer = self.issuers.get(certificate.issuer_id)?;
         let wanted = certificate.team_id == team && certificate.generation < generation;
         let open = order.state != OrderState::Issued && is_usable(&order, issuer, now);
         (wanted && open && !certificate.key_compromised).then_some(())?;
@@ -90,33 +88,49 @@ impl TaskReader {
             order,
         })
     }
+}
 
-    fn unknown_profiles(&self, found: &[Standing]) -> HashMap<ProfileId, RowVersion> {
-        let pairs = found
-            .iter()
-            .map(|one| (one.certificate.profile_id, &one.profile_version));
-        changed(&self.profiles, pairs)
-    }
+/// Rows that were read before, each with the version that it had then.
+#[derive(Debug)]
+struct Kept<K, V>(HashMap<K, (RowVersion, V)>);
 
-    fn unknown_issuers(&self, found: &[Standing]) -> HashMap<IssuerId, RowVersion> {
-        let pairs = found
-            .iter()
-            .map(|one| (one.certificate.issuer_id, &one.issuer_version));
-        changed(&self.issuers, pairs)
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(HashMap::new())
     }
 }
 
-/// The rows that are not known in this version. A row that changes again before it is read is kept
-/// under the older version, and read once more at the next look.
-fn changed<'a, K: Copy + Eq + Hash, V>(
-    known: &HashMap<K, (RowVersion, V)>,
-    seen: impl Iterator<Item = (K, &'a RowVersion)>,
-) -> HashMap<K, RowVersion> {
-    seen.filter(|(id, version)| known.get(id).is_none_or(|(have, _)| have != *version))
-        .map(|(id, version)| (id, version.clone()))
-        .collect()
+impl<K: Copy + Eq + Hash, V> Kept<K, V> {
+    fn get(&self, id: K) -> Option<&V> {
+        self.0.get(&id).map(|(_, row)| row)
+    }
+
+    /// Those of the rows seen that are not kept in this version, if there are any.
+    fn unknown<'a>(&self, seen: impl Iterator<Item = (K, &'a RowVersion)>) -> Option<Unknown<K>> {
+        let unknown: HashMap<K, RowVersion> = seen
+            .filter(|(id, version)| self.0.get(id).is_none_or(|(have, _)| have != *version))
+            .map(|(id, version)| (id, version.clone()))
+            .collect();
+        (!unknown.is_empty()).then_some(Unknown(unknown))
+    }
+
+    /// Keeps rows under the version that was seen. One that changed again before it was read stands
+    /// under the older version, and is read once more at the next look.
+    fn keep(&mut self, unknown: &Unknown<K>, rows: Vec<V>, id_of: impl Fn(&V) -> K) {
+        for row in rows {
+            let id = id_of(&row);
+            if let Some(version) = unknown.0.get(&id) {
+                self.0.insert(id, (version.clone(), row));
+            }
+        }
+    }
 }
 
-fn ids<K: Copy>(rows: &HashMap<K, RowVersion>) -> Vec<K> {
-    rows.keys().copied().collect()
+/// Rows to be read, with the versions in which they were seen.
+struct Unknown<K>(HashMap<K, RowVersion>);
+
+impl<K: Copy> Unknown<K> {
+    fn ids(&self) -> Vec<K> {
+        self.0.keys().copied().collect()
+    }
 }
