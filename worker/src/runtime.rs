@@ -11,8 +11,8 @@ use certmill_pg::Pool;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{
-    AtWork, Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter,
-    Standing, Wake, register,
+    Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter, Standing,
+    Wake, register,
 };
 use certmill_service::effects::Registry;
 use certmill_tasks::{Shutdown, Tasks};
@@ -106,18 +106,16 @@ pub async fn run_kinds(
         if let Some(ready) = ready.take() {
             ready();
         }
-        let at_work = AtWork::default();
         let finisher = Finisher::start(
             tasks,
             options.pool.clone(),
             effects.clone(),
             FinisherOptions {
-                at_work: at_work.clone(),
                 unfenced: options.failpoints.unfenced_finish,
                 ..FinisherOptions::default()
             },
         );
-        incarnation(&options, &kinds, (finisher, at_work), beat, &shutdown).await;
+        incarnation(&options, &kinds, finisher, beat, &shutdown).await;
     }
     Ok(())
 }
@@ -126,7 +124,7 @@ pub async fn run_kinds(
 async fn incarnation(
     options: &Options,
     kinds: &impl Kinds,
-    (finisher, at_work): (Finisher, AtWork),
+    finisher: Finisher,
     beat: Beat,
     shutdown: &Shutdown,
 ) {
@@ -139,7 +137,7 @@ async fn incarnation(
         deadline: options.deadline + Duration::from_secs(30),
         wake: options.wake.clone(),
         poll: options.poll,
-        at_work,
+        at_work: finisher.at_work(),
     });
     let run_options = RunOptions {
         name: options.label.clone(),

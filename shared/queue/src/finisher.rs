@@ -73,8 +73,6 @@ pub struct FinisherOptions {
     pub max_batch: usize,
     /// How long it tries to reach a database that does not answer.
     pub patience: Duration,
-    /// The count that the source keeps, too: when nothing can follow, a batch closes at once.
-    pub at_work: AtWork,
     /// Applies effects whether or not the completion was accepted: the negative control of the
     /// process test. Builds without debug assertions ignore it.
     pub unfenced: bool,
@@ -86,7 +84,6 @@ impl Default for FinisherOptions {
             window: Duration::from_millis(3),
             max_batch: 500,
             patience: Duration::from_secs(20),
-            at_work: AtWork::default(),
             unfenced: false,
         }
     }
@@ -108,6 +105,7 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Finisher {
     sender: mpsc::Sender<Submitted>,
+    at_work: AtWork,
 }
 
 #[derive(Debug)]
@@ -127,17 +125,26 @@ impl Finisher {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let inbox = Arc::new(Mutex::new(receiver));
+        let at_work = AtWork::default();
         let desk = Arc::new(Desk {
             pool,
             effects,
             options,
+            at_work: at_work.clone(),
         });
         for _ in 0..DESKS {
             let (desk, inbox) = (desk.clone(), inbox.clone());
             // Not cut short by the shutdown: what handlers end during the grace must be written.
             tasks.spawn("finisher", async move { desk.run(&inbox).await });
         }
-        Self { sender }
+        Self { sender, at_work }
+    }
+
+    /// Where the source counts what it claims for this finisher: when nothing can follow, a batch
+    /// closes at once.
+    #[must_use]
+    pub fn at_work(&self) -> AtWork {
+        self.at_work.clone()
     }
 
     /// Hands in a job that ended well and waits for the verdict.
@@ -169,6 +176,7 @@ struct Desk<E> {
     pool: Pool,
     effects: E,
     options: FinisherOptions,
+    at_work: AtWork,
 }
 
 impl<E: Effects> Desk<E> {
@@ -196,10 +204,7 @@ impl<E: Effects> Desk<E> {
             _ => self.options.window,
         };
         let closes = Instant::now() + window;
-        while !batch.is_empty()
-            && batch.len() < most
-            && !self.options.at_work.nothing_beside(batch.len())
-        {
+        while !batch.is_empty() && batch.len() < most && !self.at_work.nothing_beside(batch.len()) {
             let left = most - batch.len();
             let more = inbox.recv_many(&mut batch, left);
             match tokio::time::timeout_at(closes, more).await {
@@ -211,7 +216,7 @@ impl<E: Effects> Desk<E> {
     }
 
     async fn settle(&self, batch: Vec<Submitted>) {
-        let _counted = self.options.at_work.settling(batch.len());
+        let _counted = self.at_work.settling(batch.len());
         let (finished, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|s| (s.finished, s.verdict)).unzip();
         let verdicts = match self.write(&finished).await {

@@ -48,7 +48,7 @@ pub struct SourceOptions {
     pub wake: Wake,
     /// How often to look without hints; half as often while they arrive.
     pub poll: Duration,
-    /// Counts what was claimed; the finisher of the same process should have a clone.
+    /// Counts what was claimed; the finisher's, see [`crate::Finisher::at_work`].
     pub at_work: AtWork,
 }
 
