@@ -21,6 +21,8 @@ pub use error::{Error, Result};
 pub use keeper::{LoginKeeper, UrlSource};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
-pub use pool::{ConnectOptions, Connection, Pool, PoolConnection, Tx, begin, connect, connect_one};
+pub use pool::{
+    ConnectOptions, Connection, PLANNING, Pool, PoolConnection, Tx, begin, connect, connect_one,
+};
 pub use pooling::{Pooling, pooling};
 pub use server::{MINIMUM_MAJOR, TESTED_MAJOR};

@@ -36,7 +36,7 @@ const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
 /// list of ids, which costs more than to run it; and a plan that was made while a table was small,
 /// above all by the checks of foreign keys, would go on to scan it from end to end when it has
 /// grown. The price of a forbidden scan, where there is no other way, must not start the compiler.
-const PLANNING: [(&str, &str); 3] = [
+pub const PLANNING: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("jit", "off"),

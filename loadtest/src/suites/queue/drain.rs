@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use certmill_pg::PLANNING;
 use certmill_pg::embedded::{DATABASE, Login};
 use secrecy::ExposeSecret as _;
 
@@ -143,11 +144,10 @@ pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Draine
     let start = Instant::now();
     let log = rig.path("pgbench.log");
     // Plans are made as on the connections of a worker.
-    let planning =
-        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off".to_owned();
+    let planning = PLANNING.map(|(setting, value)| format!("-c {setting}={value}"));
     let env = [
         ("PGPASSWORD".to_owned(), password),
-        ("PGOPTIONS".to_owned(), planning),
+        ("PGOPTIONS".to_owned(), planning.join(" ")),
     ];
     let mut child = Child::start("pgbench", program, &args, &env, &log)?;
     child.ended_well(DRAIN_WITHIN).await?;
