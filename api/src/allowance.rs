@@ -139,7 +139,6 @@ fn largest(limit: GcraLimit) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn limit(rate_per_s: u32, burst: u32) -> GcraLimit {

@@ -40,9 +40,6 @@ pub async fn advance_all(
     conn: &mut PgConnection,
     advances: &[Advance],
 ) -> Result<Vec<(CertificateId, RevocationReason)>, Error> {
-    let issuers: std::collections::HashSet<Uuid> =
-        advances.iter().map(|one| one.issuer_id.0).collect();
-    let issuers: Vec<Uuid> = issuers.into_iter().collect();
     // Orders and issuers wait for the count, so that certificates are locked first. An issuer is
     // touched once in five seconds: a batch of issuances must not queue on one hot row.
     let moved: Vec<(Uuid, Option<i16>)> = sqlx::query_as(
@@ -96,7 +93,12 @@ pub async fn advance_all(
             .map(|one| one.order_id.0)
             .collect::<Vec<_>>(),
     )
-    .bind(issuers)
+    .bind(
+        advances
+            .iter()
+            .map(|one| one.issuer_id.0)
+            .collect::<Vec<_>>(),
+    )
     .fetch_all(conn)
     .await?;
     let stopped = moved

@@ -251,20 +251,7 @@ async fn a_failure_is_noted_by_what_is_left() {
     );
 
     let order = rig.order(id, 1).await;
-    let made = version::insert_all(&mut conn, &[new_version(&order)])
-        .await
-        .unwrap();
-    let (version_id, now) = made[0];
-    let advance = Advance {
-        id,
-        generation: 1,
-        version_id,
-        order_id: order.id,
-        issuer_id: rig.issuer,
-        not_after: now,
-        renew_at: now,
-    };
-    advance_all(&mut conn, &[advance]).await.unwrap();
+    issue(&mut conn, &order).await;
     for (left, status, wait_s) in [
         (Duration::minutes(4), CertificateStatus::Issued, 60),
         (Duration::seconds(8), CertificateStatus::Issued, 10),

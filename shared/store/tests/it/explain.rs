@@ -1,9 +1,8 @@
 //! Hot statements keep their index plans when the planner does not know the parameters. The
 //! statements are those that the functions themselves prepared, read back from the session.
 
-use certmill_domain::ids::{CertificateId, OrderId, VersionId};
+use certmill_domain::ids::{CertificateId, VersionId};
 use certmill_domain::order::OrderState;
-use certmill_store::advance::{Advance, advance_all};
 use certmill_store::certificate::Filter;
 use certmill_store::standing::standing_all;
 use certmill_store::{certificate, idempotency, order, sweep, version};
@@ -174,20 +173,7 @@ async fn call_all(rig: &Rig, conn: &mut PgConnection) {
         .await
         .unwrap();
     standing_all(conn, &[(id, 1)]).await.unwrap();
-    let made = version::insert_all(conn, &[new_version(&stored)])
-        .await
-        .unwrap();
-    let (version_id, now) = made[0];
-    let advance = Advance {
-        id,
-        generation: 1,
-        version_id,
-        order_id: OrderId(Uuid::nil()),
-        issuer_id: rig.issuer,
-        not_after: now,
-        renew_at: now,
-    };
-    advance_all(conn, &[advance]).await.unwrap();
+    let version_id = issue(conn, &stored).await;
     order::end(conn, CertificateId(Uuid::nil()), 1, OrderState::Failed, "c")
         .await
         .unwrap();

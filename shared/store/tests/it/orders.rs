@@ -1,8 +1,7 @@
 //! Orders as rows: one live order a generation, serials drawn once.
 
 use certmill_domain::order::{OrderPlan, OrderState};
-use certmill_store::advance::{Advance, advance_all};
-use certmill_store::{Error, order, version};
+use certmill_store::{Error, order};
 use serde_json::json;
 use time::Duration;
 
@@ -147,20 +146,7 @@ async fn an_issued_order_stands_and_is_not_ended() {
     let first = rig.order(id, 1).await;
     let mut conn = rig.conn().await;
 
-    let made = version::insert_all(&mut conn, &[new_version(&first)])
-        .await
-        .unwrap();
-    let (version_id, now) = made[0];
-    let advance = Advance {
-        id,
-        generation: 1,
-        version_id,
-        order_id: first.id,
-        issuer_id: rig.issuer,
-        not_after: now,
-        renew_at: now,
-    };
-    advance_all(&mut conn, &[advance]).await.unwrap();
+    issue(&mut conn, &first).await;
     order::end(&mut conn, id, 1, OrderState::Abandoned, "cancelled")
         .await
         .unwrap();

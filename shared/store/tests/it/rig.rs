@@ -3,7 +3,7 @@
 
 pub use certmill_testkit::{PATIENCE, backend_pid as pid, until_blocked};
 
-use certmill_domain::ids::{CertificateId, IssuerId, ProfileId, TeamId};
+use certmill_domain::ids::{CertificateId, IssuerId, ProfileId, TeamId, VersionId};
 use certmill_domain::key::KeyAlgorithm;
 use certmill_domain::names::Names;
 use certmill_domain::order::{Order, OrderPlan};
@@ -11,10 +11,12 @@ use certmill_domain::profile::{KeySource, Profile};
 use certmill_domain::renewal::RenewalRule;
 use certmill_domain::serial::Serial;
 use certmill_domain::validity::Validity;
+use certmill_store::advance::{Advance, advance_all};
 use certmill_store::certificate::{Certificate, NewCertificate};
 use certmill_store::version::NewVersion;
-use certmill_store::{certificate, clock, issuer, order, profile};
+use certmill_store::{certificate, clock, issuer, order, profile, version};
 use certmill_testkit::TestDb;
+use sqlx::PgConnection;
 use sqlx::pool::PoolConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -76,6 +78,25 @@ pub fn new_profile(name: &str, issuer_id: IssuerId) -> Profile {
 /// A serial that no other test row of the database has.
 pub fn serial() -> Serial {
     Serial::from_random(*Uuid::new_v4().as_bytes())
+}
+
+/// Stores a version for the order and moves everything on to it; its life ends at once.
+pub async fn issue(conn: &mut PgConnection, order: &Order) -> VersionId {
+    let made = version::insert_all(conn, &[new_version(order)])
+        .await
+        .unwrap();
+    let (version_id, now) = made[0];
+    let advance = Advance {
+        id: order.plan.certificate_id,
+        generation: order.plan.generation,
+        version_id,
+        order_id: order.id,
+        issuer_id: order.plan.issuer_id,
+        not_after: now,
+        renew_at: now,
+    };
+    advance_all(conn, &[advance]).await.unwrap();
+    version_id
 }
 
 impl Rig {
