@@ -71,6 +71,8 @@ fn beat_options(options: &Options) -> BeatOptions {
             label: options.label.clone(),
             version: options.version.clone(),
             queues: Vec::new(),
+            kinds: Vec::new(),
+            capacity: None,
             lease: options.lease,
         },
     }

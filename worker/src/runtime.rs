@@ -30,6 +30,8 @@ pub struct Options {
     pub version: String,
     /// Lanes by name or glob; none means all.
     pub queues: Vec<String>,
+    /// End when nothing is due in the lanes and nothing runs here.
+    pub until_empty: bool,
     /// Jobs at once.
     pub concurrency: usize,
     /// Silence after which this process counts as dead.
@@ -56,6 +58,9 @@ pub struct Options {
 
 /// What a worker can run: the product's kinds, or those of a load test.
 pub trait Kinds: Clone + Send + Sync + 'static {
+    /// The kinds that [`Kinds::run`] knows; jobs of others are left for builds that know them.
+    fn known(&self) -> Vec<String>;
+
     /// Runs one attempt; it may be repeated after any crash.
     fn run(&self, job: &ClaimedJob) -> impl Future<Output = Outcome> + Send;
 }
@@ -65,6 +70,10 @@ pub trait Kinds: Clone + Send + Sync + 'static {
 struct Product(Arc<Tools>);
 
 impl Kinds for Product {
+    fn known(&self) -> Vec<String> {
+        kinds::KNOWN.iter().copied().map(str::to_owned).collect()
+    }
+
     async fn run(&self, job: &ClaimedJob) -> Outcome {
         kinds::run(&self.0, job).await
     }
@@ -101,7 +110,7 @@ pub async fn run_kinds(
 ) -> Result<(), Error> {
     let shutdown = tasks.shutdown_token();
     let mut ready = Some(ready);
-    let beats = beat_options(&options);
+    let beats = beat_options(&options, kinds.known());
     while let Some(beat) = register(tasks, &beats, &shutdown).await? {
         if let Some(ready) = ready.take() {
             ready();
@@ -115,29 +124,42 @@ pub async fn run_kinds(
                 ..FinisherOptions::default()
             },
         );
-        incarnation(&options, &kinds, finisher, beat, &shutdown).await;
+        if incarnation(&options, &kinds, finisher, beat, &shutdown).await == Ended::Drained {
+            break;
+        }
     }
     Ok(())
 }
 
-/// Works under one registration, until it is lost or the shutdown.
+/// Why an incarnation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// By the shutdown, or for want of work where that was asked for.
+    Drained,
+    /// Others declared it dead, or its lease ran out.
+    Lost,
+}
+
+/// Works under one registration, until it is lost, the shutdown, or the end of the work.
 async fn incarnation(
     options: &Options,
     kinds: &impl Kinds,
     finisher: Finisher,
     beat: Beat,
     shutdown: &Shutdown,
-) {
+) -> Ended {
     let me = beat.process_id();
     let source = JobSource::new(SourceOptions {
         pool: options.pool.clone(),
         process_id: me,
         patterns: options.queues.clone(),
         holds_key: options.ca_keys.is_some(),
+        kinds: Some(kinds.known()),
         deadline: options.deadline + Duration::from_secs(30),
         wake: options.wake.clone(),
         poll: options.poll,
         at_work: finisher.at_work(),
+        until_empty: options.until_empty,
     });
     let run_options = RunOptions {
         name: options.label.clone(),
@@ -156,16 +178,20 @@ async fn incarnation(
     };
     let mut standing = beat.standing();
     let lost = standing.wait_for(|standing| *standing != Standing::Held);
-    tokio::select! {
-        () = run_worker(run_options, source, handler, shutdown.clone()) => {}
-        _ = lost => tracing::warn!(event = "lease_lost", process = me.0, "work dropped; registering anew"),
-        () = rescue::run(options.pool.clone(), me, options.rescue, Shutdown::new()) => {}
-    }
+    let ended = tokio::select! {
+        () = run_worker(run_options, source, handler, shutdown.clone()) => Ended::Drained,
+        _ = lost => {
+            tracing::warn!(event = "lease_lost", process = me.0, "work dropped; registering anew");
+            Ended::Lost
+        }
+        () = rescue::run(options.pool.clone(), me, options.rescue, Shutdown::new()) => Ended::Lost,
+    };
     let left = beat.resign().await;
     tracing::info!(event = "process_resigned", process = me.0, left);
+    ended
 }
 
-fn beat_options(options: &Options) -> BeatOptions {
+fn beat_options(options: &Options, kinds: Vec<String>) -> BeatOptions {
     BeatOptions {
         pool: options.pool.clone(),
         every: options.beat,
@@ -174,6 +200,8 @@ fn beat_options(options: &Options) -> BeatOptions {
             label: options.label.clone(),
             version: options.version.clone(),
             queues: options.queues.clone(),
+            kinds,
+            capacity: i32::try_from(options.concurrency).ok(),
             lease: options.lease,
         },
     }

@@ -107,6 +107,8 @@ pub(super) fn beat_options(settings: &Settings, pool: &Pool, role: Role) -> Beat
             label: settings.worker.name.clone(),
             version: VERSION.into(),
             queues: Vec::new(),
+            kinds: Vec::new(),
+            capacity: None,
             lease: settings.process.lease,
         },
     }

@@ -53,6 +53,8 @@ async fn claim_sweep(db: &TestDb) -> ClaimedJob {
         label: "test".into(),
         version: "0".into(),
         queues: Vec::new(),
+        kinds: Vec::new(),
+        capacity: None,
         lease: Duration::from_secs(30),
     };
     let mut conn = db.app().acquire().await.unwrap();
@@ -62,6 +64,7 @@ async fn claim_sweep(db: &TestDb) -> ClaimedJob {
         process_id,
         limit: 1,
         deadline: Duration::from_secs(60),
+        kinds: None,
     };
     claim(db.app(), &request).await.unwrap().remove(0)
 }

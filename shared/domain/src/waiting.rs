@@ -53,6 +53,16 @@ impl WaitingOn {
 
 /// Waits for a worker that is free.
 pub const WORKER: &str = "worker";
+/// Its lane is paused.
+pub const LANE_PAUSED: &str = "lane_paused";
+/// Its kind is paused.
+pub const KIND_PAUSED: &str = "kind_paused";
+/// As many jobs of its lane run as may.
+pub const LANE_FULL: &str = "lane_full";
+/// No process that runs jobs is alive.
+pub const NO_WORKER: &str = "no_worker";
+/// Workers are alive, and none of them knows its kind.
+pub const UNKNOWN_KIND: &str = "unknown_kind";
 /// A worker has it.
 pub const RUNNING: &str = "running";
 /// Its start lies in the future.
@@ -82,6 +92,14 @@ pub const KEY_COMPROMISED: &str = "key_compromised";
 fn describe(code: &str) -> (Who, &'static str) {
     match code {
         WORKER => (Who::Certmill, "waits for a free worker of its lane"),
+        LANE_PAUSED => (Who::Operator, "its lane is paused"),
+        KIND_PAUSED => (Who::Operator, "jobs of its kind are paused"),
+        LANE_FULL => (Who::Certmill, "its lane runs as many jobs as it may"),
+        NO_WORKER => (Who::Operator, "no worker is alive"),
+        UNKNOWN_KIND => (
+            Who::Operator,
+            "no living worker knows its kind: its build is older",
+        ),
         RUNNING => (Who::Certmill, "a worker is on it"),
         SCHEDULED => (Who::Certmill, "its start lies in the future"),
         RETRY => (Who::Certmill, "the last attempt failed and is repeated"),

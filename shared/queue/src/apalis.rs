@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,9 +27,9 @@ use tokio::sync::Semaphore;
 use tower::layer::util::Identity;
 use tracing::{info, warn};
 
+use crate::ahead::{Ahead, Hand, Ticket};
 use crate::backoff::backoff;
 use crate::finish::{self, Failure, FailureClass};
-use crate::source::{Hand, Ticket};
 pub use crate::source::{JobSource, SourceOptions};
 use crate::{ClaimedJob, Lease, Result};
 
@@ -58,12 +59,12 @@ pub async fn run_worker<H, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let desk = Desk {
-        pool: source.pool().clone(),
+        pool: source.options.pool.clone(),
         timeout: options.timeout,
         // A group of its own: its tasks end with this future, not with the process.
         tasks: Tasks::new(Shutdown::new()),
     };
-    let backend = Feed::new(source, options.concurrency, shutdown.clone());
+    let backend = Feed::new(source, options.concurrency, &desk.tasks, shutdown.clone());
     let worker = WorkerBuilder::new(options.name.as_str())
         .backend(backend)
         .catch_panic()
@@ -158,21 +159,27 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What apalis polls. The stream ends with the shutdown; apalis then drains and closes.
+/// What apalis polls. The stream ends with the shutdown, or with the work; apalis then drains and
+/// closes.
 struct Feed {
     hands: BoxStream<'static, Hand>,
 }
 
 impl Feed {
-    fn new(source: JobSource, concurrency: usize, shutdown: Shutdown) -> Self {
+    fn new(source: JobSource, concurrency: usize, tasks: &Tasks, shutdown: Shutdown) -> Self {
         // apalis' own limit layer would need a claim before it knows of a free slot; here the
-        // slot comes first and travels with the job.
+        // slot travels with the job.
         let slots = Arc::new(Semaphore::new(concurrency.max(1)));
-        let state = (source, slots, shutdown);
+        source.options.at_work.runs_at_once(concurrency.max(1));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let ahead = Ahead::open();
+        let claims = source.run(concurrency, ahead.clone(), shutdown.clone());
+        let claims = AbortOnDrop(tasks.spawn("claims", claims).abort_handle());
+        let state = (ahead, slots, shutdown, claims);
         let hands =
-            futures::stream::unfold(state, move |(mut source, slots, shutdown)| async move {
-                let hand = source.next(&slots, concurrency, &shutdown).await?;
-                Some((hand, (source, slots, shutdown)))
+            futures::stream::unfold(state, move |(ahead, slots, shutdown, claims)| async move {
+                let hand = shutdown.cut_short(ahead.next(&slots, cores)).await??;
+                Some((hand, (ahead, slots, shutdown, claims)))
             });
         Self {
             hands: hands.boxed(),

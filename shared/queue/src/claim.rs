@@ -1,15 +1,16 @@
 //! Claiming: due jobs of one lane become the property of one process.
 //!
-//! Invariant: a claim moves the fence and draws a fresh token, and only a process that is not
-//! declared dead gets rows.
+//! Invariant: a claim moves the fence and draws a fresh token; only a process that is not declared
+//! dead gets rows, none comes from a paused lane or of a paused kind, and a limited lane never has
+//! more running jobs than its limit, over all processes.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
 use std::time::Duration;
 
 use certmill_domain::ids::{JobId, TeamId};
+use certmill_pg::Pool;
 use serde_json::Value;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgExecutor, Row};
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::span::interval;
@@ -26,6 +27,8 @@ pub struct ClaimRequest<'a> {
     pub limit: u16,
     /// After this long a handler counts as hung and the job is rescued.
     pub deadline: Duration,
+    /// The kinds that this process can run; none = any. Jobs of other kinds are left alone.
+    pub kinds: Option<&'a [String]>,
 }
 
 /// A job in the hands of its claimer.
@@ -57,38 +60,53 @@ pub struct ClaimedJob {
     pub cancel_requested: bool,
     /// When it was due.
     pub run_at: OffsetDateTime,
-    /// When it is rescued from a handler that hangs.
-    pub deadline_at: OffsetDateTime,
 }
 
-impl FromRow<'_, PgRow> for ClaimedJob {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            lease: Lease {
-                job_id: JobId(row.try_get("id")?),
-                fence: row.try_get("fence")?,
-                token: row.try_get("lease_token")?,
-                process_id: ProcessId(row.try_get("worker_id")?),
-            },
-            kind: row.try_get("kind")?,
-            queue: row.try_get("queue")?,
-            team_id: TeamId(row.try_get("team_id")?),
-            priority: row.try_get("priority")?,
-            attempt: row.try_get("attempt")?,
-            max_attempts: row.try_get("max_attempts")?,
-            lost: row.try_get("lost")?,
-            object: row.try_get("object")?,
-            trace_id: row.try_get("trace_id")?,
-            args: row.try_get("args")?,
-            cancel_requested: row.try_get("cancel_requested")?,
-            run_at: row.try_get("run_at")?,
-            deadline_at: row.try_get("deadline_at")?,
-        })
+/// What the statements return. What is the same for all rows of a claim is not sent with each; and
+/// columns are read by place, since a name is looked up for every row.
+type Row = (
+    i64,
+    i32,
+    String,
+    i32,
+    i16,
+    i16,
+    i16,
+    i16,
+    Option<String>,
+    Option<String>,
+    Value,
+    bool,
+    OffsetDateTime,
+);
+
+fn claimed(row: Row, request: &ClaimRequest<'_>, token: i64) -> ClaimedJob {
+    let (id, fence, kind, team, priority, attempt, max_attempts, lost, object, trace_id, ..) = row;
+    let (.., args, cancel_requested, run_at) = row;
+    ClaimedJob {
+        lease: Lease {
+            job_id: JobId(id),
+            fence,
+            token,
+            process_id: request.process_id,
+        },
+        kind,
+        queue: request.queue.to_owned(),
+        team_id: TeamId(team),
+        priority,
+        attempt,
+        max_attempts,
+        lost,
+        object,
+        trace_id,
+        args,
+        cancel_requested,
+        run_at,
     }
 }
 
-/// Claims due jobs of one lane, best priority first; empty if nothing is due or the process is
-/// declared dead.
+/// Claims due jobs of one lane, best priority first; empty if nothing is due, the lane is paused or
+/// limited, or the process is declared dead.
 ///
 /// # Errors
 /// The database's.
@@ -108,16 +126,34 @@ pub async fn claim_above<'e>(
     request: &ClaimRequest<'_>,
     above: &LowWater,
 ) -> Result<Vec<ClaimedJob>> {
-    Ok(sqlx::query_as(include_str!("sql/claim.sql"))
+    take(db, request, above, false).await
+}
+
+async fn take<'e>(
+    db: impl PgExecutor<'e>,
+    request: &ClaimRequest<'_>,
+    above: &LowWater,
+    limit_seen: bool,
+) -> Result<Vec<ClaimedJob>> {
+    let token = rand::random::<i64>();
+    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/claim.sql"))
         .bind(request.queue)
         .bind(request.process_id.0)
         .bind(i32::from(request.limit))
-        .bind(rand::random::<i64>())
+        .bind(token)
         .bind(interval(request.deadline))
         .bind(above.instants())
         .bind(above.ids())
+        .bind(request.kinds)
+        .bind(limit_seen)
         .fetch_all(db)
-        .await?)
+        .await?;
+    let mut jobs: Vec<ClaimedJob> = rows
+        .into_iter()
+        .map(|row| claimed(row, request, token))
+        .collect();
+    jobs.sort_unstable_by_key(|job| (job.priority, job.run_at, job.lease.job_id));
+    Ok(jobs)
 }
 
 /// Claims one job whose process was lost twice in a row; at most one such job runs in a process,
@@ -129,11 +165,82 @@ pub async fn claim_suspect<'e>(
     db: impl PgExecutor<'e>,
     request: &ClaimRequest<'_>,
 ) -> Result<Option<ClaimedJob>> {
-    Ok(sqlx::query_as(include_str!("sql/claim_suspect.sql"))
+    take_suspect(db, request, false).await
+}
+
+async fn take_suspect<'e>(
+    db: impl PgExecutor<'e>,
+    request: &ClaimRequest<'_>,
+    limit_seen: bool,
+) -> Result<Option<ClaimedJob>> {
+    let token = rand::random::<i64>();
+    let row: Option<Row> = sqlx::query_as(include_str!("sql/claim_suspect.sql"))
         .bind(request.queue)
         .bind(request.process_id.0)
-        .bind(rand::random::<i64>())
+        .bind(token)
         .bind(interval(request.deadline))
+        .bind(request.kinds)
+        .bind(limit_seen)
         .fetch_optional(db)
-        .await?)
+        .await?;
+    Ok(row.map(|row| claimed(row, request, token)))
+}
+
+/// What a claim from a limited lane brought.
+#[derive(Debug, Default)]
+pub struct LimitedClaim {
+    /// The jobs.
+    pub jobs: Vec<ClaimedJob>,
+    /// The limit left no room for more: look again when one has ended.
+    pub full: bool,
+}
+
+/// As [`claim_above`] and [`claim_suspect`] together, from a lane with a limit. Claimers of the lane
+/// wait for each other: the row of the lane is locked while running jobs are counted.
+///
+/// # Errors
+/// The database's.
+pub async fn claim_limited(
+    pool: &Pool,
+    request: &ClaimRequest<'_>,
+    above: &LowWater,
+) -> Result<LimitedClaim> {
+    let mut tx = certmill_pg::begin(pool).await?;
+    let Some(room) = room(&mut tx, request.queue).await? else {
+        return Ok(LimitedClaim::default());
+    };
+    let most = room.map_or(request.limit, |room| room.min(request.limit));
+    let mut jobs = Vec::new();
+    if most > 0 {
+        jobs.extend(take_suspect(&mut *tx, request, true).await?);
+        let limit = most.saturating_sub(u16::try_from(jobs.len()).unwrap_or(u16::MAX));
+        let request = ClaimRequest { limit, ..*request };
+        jobs.extend(take(&mut *tx, &request, above, true).await?);
+    }
+    tx.commit().await?;
+    let full = room.is_some_and(|room| jobs.len() >= usize::from(room));
+    Ok(LimitedClaim { jobs, full })
+}
+
+/// How many more jobs of the lane may run: inner `None` = any number, outer `None` = it is paused or
+/// gone. Holds the lane's row until the end of the transaction.
+async fn room(conn: &mut PgConnection, queue: &str) -> Result<Option<Option<u16>>> {
+    let limit: Option<Option<i32>> = sqlx::query_scalar(
+        "SELECT max_running FROM lane WHERE name = $1 AND paused_at IS NULL FOR NO KEY UPDATE",
+    )
+    .bind(queue)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(Some(limit)) = limit else {
+        return Ok(limit.map(|_| None));
+    };
+    // A statement of its own: its snapshot is younger than the lock, so that it sees what the last
+    // holder claimed.
+    let running: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM job WHERE queue = $1 AND state = 1")
+            .bind(queue)
+            .fetch_one(conn)
+            .await?;
+    let room = i64::from(limit).saturating_sub(running).max(0);
+    Ok(Some(Some(u16::try_from(room).unwrap_or(u16::MAX))))
 }

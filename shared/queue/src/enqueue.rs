@@ -45,6 +45,9 @@ pub struct NewJob {
     pub max_attempts: i16,
     /// No second live job with this key.
     pub unique_key: Option<Vec<u8>>,
+    /// The key is free again as soon as the job is claimed: what is asked for while it runs becomes
+    /// a job of its own. A repeat of such a job has no key.
+    pub unique_until_start: bool,
     /// The shown id of what it is about.
     pub object: Option<String>,
     /// The trace that it continues.
@@ -70,6 +73,7 @@ impl NewJob {
             start: Start::Now,
             max_attempts: 25,
             unique_key: None,
+            unique_until_start: false,
             object: None,
             trace_id: None,
             args,
@@ -157,6 +161,7 @@ async fn insert(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize]) -> Res
         .bind(pick().map(delay_us).collect::<Vec<_>>())
         .bind(pick().map(|j| j.max_attempts).collect::<Vec<_>>())
         .bind(pick().map(|j| j.unique_key.as_deref()).collect::<Vec<_>>())
+        .bind(pick().map(|j| j.unique_until_start).collect::<Vec<_>>())
         .bind(pick().map(|j| j.object.as_deref()).collect::<Vec<_>>())
         .bind(pick().map(|j| j.trace_id.as_deref()).collect::<Vec<_>>())
         .bind(pick().map(|j| j.args.clone()).collect::<Vec<_>>())

@@ -5,6 +5,7 @@
 
 use certmill_pg::Pool;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use crate::Result;
 
@@ -34,19 +35,126 @@ pub async fn declare(conn: &mut PgConnection, lane: &Lane) -> Result<()> {
     Ok(())
 }
 
-/// All lanes by name.
+/// A lane as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRow {
+    /// The queue's name.
+    pub name: String,
+    /// Whether its jobs sign with a CA key.
+    pub needs_key: bool,
+    /// How many of its jobs run at once over all processes; none = as many as there are slots.
+    pub max_running: Option<i32>,
+    /// Since when nothing is claimed from it.
+    pub paused_at: Option<OffsetDateTime>,
+    /// Why, where somebody said so.
+    pub pause_reason: Option<String>,
+}
+
+/// All lanes by name, and the kinds that are paused.
 ///
 /// # Errors
 /// The database's.
-pub async fn lanes(pool: &Pool) -> Result<Vec<Lane>> {
-    let rows: Vec<(String, bool)> =
-        sqlx::query_as("SELECT name, needs_key FROM lane ORDER BY name")
-            .fetch_all(pool)
-            .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, needs_key)| Lane { name, needs_key })
-        .collect())
+pub async fn read_all(pool: &Pool) -> Result<(Vec<LaneRow>, Vec<String>)> {
+    type Row = (
+        String,
+        bool,
+        Option<i32>,
+        Option<OffsetDateTime>,
+        Option<String>,
+        Vec<String>,
+    );
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT name, needs_key, max_running, paused_at, pause_reason, \
+                ARRAY(SELECT kind FROM paused_kind ORDER BY kind) \
+         FROM lane ORDER BY name",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut paused_kinds = Vec::new();
+    let mut lanes = Vec::with_capacity(rows.len());
+    for (name, needs_key, max_running, paused_at, pause_reason, kinds) in rows {
+        paused_kinds = kinds;
+        lanes.push(LaneRow {
+            name,
+            needs_key,
+            max_running,
+            paused_at,
+            pause_reason,
+        });
+    }
+    Ok((lanes, paused_kinds))
+}
+
+/// Stops claims from the lane, or, without a pause, lets them go on. What runs is left to end.
+/// Answers whether there is such a lane.
+///
+/// # Errors
+/// The database's.
+pub async fn set_pause(
+    conn: &mut PgConnection,
+    name: &str,
+    pause: Option<Pause<'_>>,
+) -> Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE lane SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, clock_timestamp()) END, \
+                pause_reason = $3 WHERE name = $1",
+    )
+    .bind(name)
+    .bind(pause.is_some())
+    .bind(pause.and_then(|pause| pause.reason))
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// A pause.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pause<'a> {
+    /// Why, for those who meet it.
+    pub reason: Option<&'a str>,
+}
+
+/// Sets how many jobs of the lane run at once over all processes; none = no limit. Jobs beyond a
+/// lower limit are left to end. Answers whether there is such a lane.
+///
+/// # Errors
+/// The database's: the limit must be 1 or more.
+pub async fn set_limit(conn: &mut PgConnection, name: &str, limit: Option<i32>) -> Result<bool> {
+    let changed = sqlx::query("UPDATE lane SET max_running = $2 WHERE name = $1")
+        .bind(name)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// Stops claims of the kind in every lane. A large backlog of a paused kind slows the claims of its
+/// lanes, which walk past it: pause the lane instead.
+///
+/// # Errors
+/// The database's.
+pub async fn pause_kind(conn: &mut PgConnection, kind: &str, pause: Pause<'_>) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO paused_kind (kind, reason) VALUES ($1, $2) \
+         ON CONFLICT (kind) DO UPDATE SET reason = excluded.reason",
+    )
+    .bind(kind)
+    .bind(pause.reason)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets the kind be claimed again; answers whether it was paused.
+///
+/// # Errors
+/// The database's.
+pub async fn resume_kind(conn: &mut PgConnection, kind: &str) -> Result<bool> {
+    let gone = sqlx::query("DELETE FROM paused_kind WHERE kind = $1")
+        .bind(kind)
+        .execute(conn)
+        .await?;
+    Ok(gone.rows_affected() > 0)
 }
 
 /// Whether `name` is meant by one of the patterns: names, or globs where `*` stands for anything.

@@ -5,6 +5,7 @@
 //! accepted completion is one. Polling is the truth, NOTIFY a hint.
 #![deny(missing_docs)]
 
+mod ahead;
 pub mod apalis;
 mod at_work;
 pub mod backoff;
@@ -13,18 +14,22 @@ mod by_key;
 pub mod checkpoint;
 pub mod claim;
 pub mod control;
+pub mod depth;
 pub mod enqueue;
 mod error;
 pub mod finish;
 mod finisher;
 pub mod lane;
 mod lease;
+mod looker;
 mod low_water;
 pub mod maintenance;
+mod pace;
 pub mod probe;
 pub mod process;
 pub mod read;
 mod registration;
+pub mod release;
 pub mod rescue;
 mod source;
 mod span;
@@ -34,12 +39,14 @@ pub use at_work::AtWork;
 pub use beat::{Beat, BeatOptions, Standing};
 pub use by_key::{live_by_keys, lock_live};
 pub use certmill_domain::ids::{JobId, TeamId};
-pub use claim::{ClaimRequest, ClaimedJob, claim, claim_above, claim_suspect};
+pub use claim::{
+    ClaimRequest, ClaimedJob, LimitedClaim, claim, claim_above, claim_limited, claim_suspect,
+};
 pub use enqueue::{Enqueued, NewJob, Start, enqueue, enqueue_all};
 pub use error::Error;
 pub use finish::{FailOutcome, Failure, FailureClass, SnoozeOutcome, Until};
 pub use finisher::{BoxError, Effects, Finished, Finisher, FinisherOptions, Verdict};
-pub use lane::{Lane, lanes};
+pub use lane::{Lane, LaneRow};
 pub use lease::{Lease, ProcessId};
 pub use low_water::LowWater;
 pub use probe::{DueLane, probe_due};

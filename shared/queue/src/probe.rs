@@ -22,14 +22,19 @@ pub struct DueLane {
     pub next_in: Option<Duration>,
 }
 
-/// Looks at all given lanes at once.
+/// Looks at all given lanes at once, for jobs of these kinds; none = any.
 ///
 /// # Errors
 /// The database's.
-pub async fn probe_due(pool: &Pool, queues: &[String]) -> Result<Vec<DueLane>> {
+pub async fn probe_due(
+    pool: &Pool,
+    queues: &[&str],
+    kinds: Option<&[String]>,
+) -> Result<Vec<DueLane>> {
     let rows: Vec<(String, bool, bool, Option<i64>)> =
         sqlx::query_as(include_str!("sql/probe.sql"))
             .bind(queues)
+            .bind(kinds)
             .fetch_all(pool)
             .await?;
     let lane = |(queue, ready, suspect, next_in_ms): (String, bool, bool, Option<i64>)| DueLane {

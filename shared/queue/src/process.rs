@@ -24,6 +24,10 @@ pub struct NewProcess {
     pub version: String,
     /// The lanes (names and globs) that it takes jobs from.
     pub queues: Vec<String>,
+    /// The kinds of jobs that it can run; none for a process that runs no jobs.
+    pub kinds: Vec<String>,
+    /// How many jobs it runs at once.
+    pub capacity: Option<i32>,
     /// Silence of this length means death; 30 s unless a test shortens it.
     pub lease: Duration,
 }
@@ -41,6 +45,10 @@ pub struct ProcessRow {
     pub version: String,
     /// The lanes that it takes jobs from.
     pub queues: Vec<String>,
+    /// The kinds of jobs that it can run.
+    pub kinds: Vec<String>,
+    /// How many jobs it runs at once.
+    pub capacity: Option<i32>,
     /// When it registered.
     pub started_at: OffsetDateTime,
     /// Its last beat.
@@ -65,6 +73,8 @@ impl FromRow<'_, PgRow> for ProcessRow {
             label: row.try_get("label")?,
             version: row.try_get("version")?,
             queues: row.try_get("queues")?,
+            kinds: row.try_get("kinds")?,
+            capacity: row.try_get("capacity")?,
             started_at: row.try_get("started_at")?,
             last_beat_at: row.try_get("last_beat_at")?,
             expires_at: row.try_get("expires_at")?,
@@ -82,13 +92,15 @@ impl FromRow<'_, PgRow> for ProcessRow {
 /// The database's.
 pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<ProcessId> {
     let id = sqlx::query_scalar(
-        "INSERT INTO process (role, label, version, queues, lease, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $5) RETURNING id",
+        "INSERT INTO process (role, label, version, queues, kinds, capacity, lease, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $7) RETURNING id",
     )
     .bind(&process.role)
     .bind(&process.label)
     .bind(&process.version)
     .bind(&process.queues)
+    .bind(&process.kinds)
+    .bind(process.capacity)
     .bind(interval(process.lease))
     .fetch_one(conn)
     .await?;
@@ -126,7 +138,7 @@ pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
 /// The database's.
 pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
     Ok(sqlx::query_as(
-        "SELECT p.id, p.role, p.label, p.version, p.queues, p.started_at, p.last_beat_at, \
+        "SELECT p.id, p.role, p.label, p.version, p.queues, p.kinds, p.capacity, p.started_at, p.last_beat_at, \
                 p.expires_at, p.dead_at, p.stopped_at, \
                 p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
                 coalesce(r.n, 0) AS running \

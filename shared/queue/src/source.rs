@@ -1,33 +1,29 @@
-//! Where a worker's next job comes from: all lanes of the process, hints and polls.
+//! Where a worker's next job comes from: claims run ahead of the slots, by the pace of the jobs.
 //!
-//! Invariant: a claim happens only while a slot is free, and never after the shutdown was asked
-//! for. What was claimed and not handed out is freed when the process resigns.
+//! Invariant: no claim is begun after the shutdown was asked for, and none holds more than runs at
+//! once and what would start within moments. What was claimed and not begun is freed when the process
+//! resigns, or earlier if it waits too long.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::num::NonZero;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certmill_pg::Pool;
 use certmill_tasks::{Backoff, Shutdown};
 use rand::RngExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use crate::at_work::Claimed;
-use crate::{
-    AtWork, ClaimRequest, ClaimedJob, Hint, LowWater, ProcessId, Result, Wake, claim_above,
-    claim_suspect, lane, probe_due,
-};
+use crate::ahead::{Ahead, STALE_AFTER, Waiting};
+use crate::lane::{self, LaneRow};
+use crate::looker::Looker;
+use crate::pace::Pace;
+use crate::release::release;
+use crate::{AtWork, ClaimRequest, Hint, ProcessId, Wake};
 
 /// Most jobs in one claim.
 const MOST_CLAIMED: usize = 500;
-/// Most jobs in one hand: many enough to share its cost, few enough to spread over all cores.
-const MOST_IN_HAND: usize = 16;
-/// Lanes come and go with issuers; their rows are read again after this long.
-const LANES_EVERY: Duration = Duration::from_secs(5);
-/// While there is work, all lanes are looked at this often; in between hints say where to claim.
-const PROBE_EVERY: Duration = Duration::from_millis(250);
+/// Least time between claims that wait for the end of jobs of full lanes.
+const FULL_GAP: Duration = Duration::from_millis(5);
+/// While a process that ends with the work has none: how often it looks whether it may end.
+const LAST_LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// Between tries to reach the database.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 
@@ -42,6 +38,8 @@ pub struct SourceOptions {
     pub patterns: Vec<String>,
     /// Whether this process holds a CA key; without one, lanes that need it are left alone.
     pub holds_key: bool,
+    /// The kinds that this build can run; none = any.
+    pub kinds: Option<Vec<String>>,
     /// After this long a handler counts as hung: a little more than the handlers' time-out.
     pub deadline: Duration,
     /// The hints.
@@ -50,34 +48,35 @@ pub struct SourceOptions {
     pub poll: Duration,
     /// Counts what was claimed; the finisher's, see [`crate::Finisher::at_work`].
     pub at_work: AtWork,
+    /// End when nothing is due in the lanes and nothing runs here.
+    pub until_empty: bool,
 }
 
-/// A claimed job and the slot that it occupies until the ticket is dropped.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    pub(crate) job: ClaimedJob,
-    pub(crate) _slot: OwnedSemaphorePermit,
-    pub(crate) _counted: Claimed,
+impl SourceOptions {
+    pub(crate) fn request<'a>(&'a self, queue: &'a str, limit: usize) -> ClaimRequest<'a> {
+        ClaimRequest {
+            queue,
+            process_id: self.process_id,
+            limit: u16::try_from(limit).unwrap_or(u16::MAX),
+            deadline: self.deadline,
+            kinds: self.kinds.as_deref(),
+        }
+    }
+
+    pub(crate) fn is_meant(&self, lane: &LaneRow) -> bool {
+        (self.holds_key || !lane.needs_key)
+            && lane.paused_at.is_none()
+            && lane::matches(&self.patterns, &lane.name)
+    }
 }
 
-/// Jobs that run together on one task: what the runtime costs is shared by them.
-pub(crate) type Hand = Vec<Ticket>;
-
-/// The way from the lanes to the handlers.
+/// The way from the lanes to the slots.
 #[derive(Debug)]
 pub struct JobSource {
-    options: SourceOptions,
-    lanes: Vec<String>,
-    lanes_read: Option<Instant>,
-    hot: Vec<String>,
-    suspects: Vec<String>,
-    probed: Option<Instant>,
-    claimed_since_probe: bool,
-    marks: HashMap<String, LowWater>,
-    next_at: Option<Instant>,
-    buffer: VecDeque<(ClaimedJob, Claimed)>,
+    pub(crate) options: SourceOptions,
+    looker: Looker,
+    pace: Pace,
     failures: u32,
-    cores: usize,
 }
 
 impl JobSource {
@@ -86,215 +85,112 @@ impl JobSource {
     pub fn new(options: SourceOptions) -> Self {
         Self {
             options,
-            lanes: Vec::new(),
-            lanes_read: None,
-            hot: Vec::new(),
-            suspects: Vec::new(),
-            probed: None,
-            claimed_since_probe: false,
-            marks: HashMap::new(),
-            next_at: None,
-            buffer: VecDeque::new(),
+            looker: Looker::default(),
+            pace: Pace::new(Instant::now()),
             failures: 0,
-            cores: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.options.pool
+    /// Claims until the shutdown, or until nothing is left where that was asked for.
+    pub(crate) async fn run(mut self, concurrency: usize, ahead: Ahead, shutdown: Shutdown) {
+        shutdown.cut_short(self.claim_on(concurrency, &ahead)).await;
+        ahead.close();
     }
 
-    /// The next jobs, once a slot is free and something is due; `None` after the shutdown.
-    pub(crate) async fn next(
-        &mut self,
-        slots: &Arc<Semaphore>,
-        concurrency: usize,
-        shutdown: &Shutdown,
-    ) -> Option<Hand> {
-        let slot = shutdown
-            .cut_short(slots.clone().acquire_owned())
-            .await?
-            .ok()?;
-        // Jobs end in batches: whoever else ends now gives back a slot before this goes on.
-        tokio::task::yield_now().await;
+    async fn claim_on(&mut self, concurrency: usize, ahead: &Ahead) {
         loop {
-            if shutdown.is_requested() {
-                return None;
-            }
-            if !self.buffer.is_empty() {
-                return Some(self.hand(slot, slots));
-            }
-            // Half the slots are filled ahead, so that short jobs do not cost a claim each.
-            let want = (slots.available_permits() + 1 + concurrency / 2)
-                .clamp(1, concurrency.clamp(1, MOST_CLAIMED));
-            match self.fill(want).await {
-                Ok(()) => self.failures = 0,
+            let want = self.room(concurrency, ahead).await;
+            let claimed = match self.looker.claim(&self.options, want).await {
+                Ok(claimed) => claimed,
                 Err(error) => {
                     self.failures += 1;
                     warn!(%error, "claiming failed");
                     let pause = RECONNECT.delay(self.failures, &mut rand::rng());
-                    shutdown.cut_short(tokio::time::sleep(pause)).await?;
+                    tokio::time::sleep(pause).await;
                     continue;
                 }
-            }
-            if self.buffer.is_empty() {
-                shutdown.cut_short(self.wait()).await?;
-            }
-        }
-    }
-
-    /// Takes from the buffer as many jobs as slots are free, spread over the cores.
-    fn hand(&mut self, slot: OwnedSemaphorePermit, slots: &Arc<Semaphore>) -> Hand {
-        let can_run = self.buffer.len().min(slots.available_permits() + 1);
-        let most = can_run.div_ceil(self.cores).clamp(1, MOST_IN_HAND);
-        let mut hand = Vec::with_capacity(most);
-        let mut free = Some(slot);
-        while hand.len() < most
-            && let Some(slot) = free
-                .take()
-                .or_else(|| slots.clone().try_acquire_owned().ok())
-            && let Some((job, counted)) = self.buffer.pop_front()
-        {
-            hand.push(Ticket {
-                job,
-                _slot: slot,
-                _counted: counted,
-            });
-        }
-        hand
-    }
-
-    /// Looks and claims once; leaves the buffer empty if nothing is due.
-    async fn fill(&mut self, want: usize) -> Result<()> {
-        self.read_lanes().await?;
-        if self.until_probe().is_zero() {
-            self.probe().await?;
-        }
-        for queue in std::mem::take(&mut self.suspects) {
-            let claimed = claim_suspect(&self.options.pool, &self.request(&queue, 1)).await?;
-            self.take_in(claimed);
-        }
-        let hot = std::mem::take(&mut self.hot);
-        let lanes = hot.len();
-        self.claimed_since_probe |= lanes > 0;
-        for (nth, queue) in hot.into_iter().enumerate() {
-            let left = want.saturating_sub(self.buffer.len());
-            if left == 0 {
-                // Its turn comes first next time.
-                self.hot.insert(0, queue);
-                continue;
-            }
-            // The lanes share what is free; what one leaves goes to the next.
-            let share = left.div_ceil(lanes - nth);
-            let marks = self.marks.entry(queue.clone()).or_default().clone();
-            let request = self.request(&queue, share);
-            let claimed = claim_above(&self.options.pool, &request, &marks).await?;
-            if let Some(marks) = self.marks.get_mut(&queue) {
-                marks.note(&claimed);
-            }
-            if claimed.len() == share {
-                self.hot.push(queue);
-            }
-            self.take_in(claimed);
-        }
-        Ok(())
-    }
-
-    fn take_in(&mut self, claimed: impl IntoIterator<Item = ClaimedJob>) {
-        let at_work = &self.options.at_work;
-        let counted = claimed.into_iter().map(|job| (job, at_work.claimed()));
-        self.buffer.extend(counted);
-    }
-
-    fn request<'a>(&self, queue: &'a str, limit: usize) -> ClaimRequest<'a> {
-        ClaimRequest {
-            queue,
-            process_id: self.options.process_id,
-            limit: u16::try_from(limit).unwrap_or(u16::MAX),
-            deadline: self.options.deadline,
-        }
-    }
-
-    async fn read_lanes(&mut self) -> Result<()> {
-        if self.lanes_read.is_some_and(|at| at.elapsed() < LANES_EVERY) {
-            return Ok(());
-        }
-        let SourceOptions {
-            pool,
-            patterns,
-            holds_key,
-            ..
-        } = &self.options;
-        let lanes = lane::lanes(pool).await?;
-        self.lanes = lanes
-            .into_iter()
-            .filter(|l| (*holds_key || !l.needs_key) && lane::matches(patterns, &l.name))
-            .map(|l| l.name)
-            .collect();
-        self.marks.retain(|name, _| self.lanes.contains(name));
-        self.lanes_read = Some(Instant::now());
-        Ok(())
-    }
-
-    async fn probe(&mut self) -> Result<()> {
-        let due = probe_due(&self.options.pool, &self.lanes).await?;
-        self.probed = Some(Instant::now());
-        self.claimed_since_probe = false;
-        // When the rest of a lane with due jobs comes is found out after those are claimed.
-        let waiting = due.iter().filter(|lane| !lane.ready);
-        let next_in = waiting.filter_map(|lane| lane.next_in).min();
-        self.next_at = next_in.map(|wait| Instant::now() + wait);
-        self.suspects = due
-            .iter()
-            .filter(|l| l.suspect)
-            .map(|l| l.queue.clone())
-            .collect();
-        for lane in due.into_iter().filter(|lane| lane.ready) {
-            if !self.hot.contains(&lane.queue) {
-                // It was quiet: what came since may lie below the mark.
-                self.marks.remove(&lane.queue);
-                self.hot.push(lane.queue);
+            };
+            self.failures = 0;
+            if !claimed.is_empty() {
+                let (at_work, since) = (&self.options.at_work, Instant::now());
+                ahead.extend(claimed.into_iter().map(|job| Waiting {
+                    job,
+                    counted: at_work.claimed(),
+                    since,
+                }));
+            } else if self.is_over().await {
+                return;
+            } else {
+                self.wait().await;
             }
         }
-        Ok(())
     }
 
-    /// How long the last look at all lanes is still good for.
-    fn until_probe(&self) -> Duration {
-        let age = self.probed.map(|at| at.elapsed());
-        age.map_or(Duration::ZERO, |age| PROBE_EVERY.saturating_sub(age))
+    /// Waits until a claim is worth its while; answers how many jobs it may bring.
+    async fn room(&mut self, concurrency: usize, ahead: &Ahead) -> usize {
+        let at_work = self.options.at_work.clone();
+        loop {
+            self.pace.note(at_work.ended(), Instant::now());
+            let most = concurrency.max(1) + self.pace.ahead(concurrency);
+            let least = self.pace.worthwhile().min(most.div_ceil(2));
+            let held = at_work.held();
+            if held + least <= most {
+                return (most - held).min(MOST_CLAIMED);
+            }
+            let fallen = at_work.at_most(most - least);
+            if tokio::time::timeout(STALE_AFTER, fallen).await.is_err() {
+                self.give_back(ahead.stale()).await;
+            }
+        }
     }
 
-    /// Until a hint, the next due instant or the poll, whichever comes first.
+    /// Jobs that were claimed ahead of others which then took long: somebody else may have a slot.
+    async fn give_back(&self, stale: Vec<Waiting>) {
+        if stale.is_empty() {
+            return;
+        }
+        let leases: Vec<_> = stale.iter().map(|one| one.job.lease).collect();
+        if let Err(error) = release(&self.options.pool, &leases).await {
+            // Their deadline hands them out again.
+            warn!(jobs = leases.len(), %error, "jobs that wait for a slot were not given back");
+        }
+    }
+
+    /// Whether this process ends with the work, and there is none.
+    async fn is_over(&mut self) -> bool {
+        self.options.until_empty
+            && self.options.at_work.held() == 0
+            && matches!(self.looker.is_empty(&self.options).await, Ok(true))
+    }
+
+    /// Until a hint, the next due instant, the end of a job that others wait for, or the poll.
     async fn wait(&mut self) {
         let poll = match self.options.wake.is_connected() {
             true => self.options.poll * 2,
             false => self.options.poll,
         };
-        let poll = poll.mul_f64(rand::rng().random_range(0.8..=1.2));
-        // A due job that another process is about to take would make this a busy loop.
-        let next = self.next_at.map_or(poll, |at| {
-            let wait = at.saturating_duration_since(Instant::now());
-            wait.max(Duration::from_millis(5))
-        });
-        let mut pause = poll.min(next);
-        if self.claimed_since_probe {
-            // What else those lanes hold, and when it is due, is not known yet.
-            pause = pause.min(self.until_probe());
+        let mut poll = poll.mul_f64(rand::rng().random_range(0.8..=1.2));
+        if self.options.until_empty {
+            poll = poll.min(LAST_LOOKS_EVERY);
         }
-        match tokio::time::timeout(pause, self.options.wake.woken()).await {
-            Ok(Hint::Lanes(hinted)) => self.expect_work_in(hinted),
-            Ok(Hint::Anywhere) | Err(_) => self.probed = None,
-        }
-    }
-
-    fn expect_work_in(&mut self, hinted: BTreeSet<String>) {
-        let ours = |lane: &String| self.lanes.contains(lane) && !self.hot.contains(lane);
-        for lane in hinted.into_iter().filter(ours).collect::<Vec<_>>() {
-            if let Some(marks) = self.marks.get_mut(&lane) {
-                marks.look_back();
+        let pause = self.looker.pause(poll);
+        let at_work = self.options.at_work.clone();
+        let ended = async {
+            match at_work.held() {
+                held @ 1.. if self.looker.waits_for_an_end() => {
+                    tokio::time::sleep(FULL_GAP).await;
+                    at_work.at_most(held - 1).await;
+                }
+                _ => std::future::pending().await,
             }
-            self.hot.push(lane);
+        };
+        tokio::select! {
+            hint = self.options.wake.woken() => match hint {
+                Hint::Lanes(hinted) => self.looker.expect_work_in(hinted),
+                Hint::Anywhere => self.looker.look_everywhere(),
+            },
+            () = ended => self.looker.expect_room(),
+            () = tokio::time::sleep(pause) => self.looker.look_everywhere(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of jobs: one file a kind, one line a kind in [`run`].
+//! The kinds of jobs: one file a kind, one word a kind in the list below.
 
 mod crl;
 mod crl_sweep;
@@ -25,25 +25,42 @@ pub(crate) struct Tools {
     pub(crate) loader: Loader,
 }
 
-/// Runs one attempt.
-pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
-    let outcome = match job.kind.as_str() {
-        effects::crl::KIND => crl::run(tools, job).await,
-        effects::crl_sweep::KIND => crl_sweep::run(tools, job).await,
-        effects::issue::KIND => issue::run(tools, job).await,
-        effects::ocsp_responder::KIND => ocsp_responder::run(tools, job).await,
-        effects::partition_care::KIND => partition_care::run(tools).await,
-        effects::renewal_sweep::KIND => renewal_sweep::run(tools, job).await,
-        effects::revoke::KIND => revoke::run(tools, job).await,
-        // A newer build made it: leave it for one that knows the kind.
-        _ => {
-            return Outcome::Snooze {
-                after: Duration::from_secs(30),
-                code: "unknown_kind",
-            };
+/// Each kind is a module here and one of the same name in the effects.
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// The kinds that this build knows.
+        pub(crate) const KNOWN: &[&str] = &[$(effects::$kind::KIND),*];
+
+        async fn attempt(tools: &Tools, job: &ClaimedJob) -> Option<Result<Outcome, Error>> {
+            match job.kind.as_str() {
+                $(effects::$kind::KIND => Some($kind::run(tools, job).await),)*
+                _ => None,
+            }
         }
     };
-    outcome.unwrap_or_else(|error| outcome_of(&error, job.attempt))
+}
+
+kinds!(
+    crl,
+    crl_sweep,
+    issue,
+    ocsp_responder,
+    partition_care,
+    renewal_sweep,
+    revoke,
+);
+
+/// Runs one attempt.
+pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
+    match attempt(tools, job).await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => outcome_of(&error, job.attempt),
+        // Claims leave them to a build that knows the kind.
+        None => Outcome::Snooze {
+            after: Duration::from_secs(30),
+            code: certmill_domain::waiting::UNKNOWN_KIND,
+        },
+    }
 }
 
 /// The outcome of a failure that is not a connector's.
@@ -76,4 +93,16 @@ fn outcome_of(error: &Error, attempt: i16) -> Outcome {
 fn args<T: serde::de::DeserializeOwned>(job: &ClaimedJob) -> Result<T, Error> {
     serde_json::from_value(job.args.clone())
         .map_err(|why| Error::Store(certmill_store::Error::Corrupt(format!("job args: {why}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_has_a_handler_and_an_effect() {
+        let handled: BTreeSet<_> = KNOWN.iter().collect();
+        assert_eq!(handled, effects::KINDS.iter().collect());
+    }
 }

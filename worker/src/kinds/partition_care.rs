@@ -2,7 +2,7 @@
 
 use super::Tools;
 use crate::outcome::Outcome;
-use certmill_queue::maintenance;
+use certmill_queue::{ClaimedJob, maintenance};
 use certmill_service::{Error, forget_old_idempotency_keys};
 
 /// Partitions are made this far ahead.
@@ -13,7 +13,7 @@ const KEEP_COMPLETED_DAYS: i32 = 14;
 const KEEP_ENDED_DAYS: i32 = 90;
 
 /// Runs once.
-pub(super) async fn run(tools: &Tools) -> Result<Outcome, Error> {
+pub(super) async fn run(tools: &Tools, _: &ClaimedJob) -> Result<Outcome, Error> {
     let mut conn = tools
         .pool
         .acquire()

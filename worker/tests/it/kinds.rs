@@ -1,9 +1,10 @@
-//! Kinds: sweeps enqueue, poison ends alone, what is unknown waits.
+//! Kinds: sweeps enqueue, poison ends alone, what is unknown is left alone.
 
 use certmill_domain::job::JobState;
 use certmill_domain::schedule::{LANE, PARTITION_CARE, RENEWAL_SWEEP};
 use certmill_queue::{NewJob, TeamId};
 use certmill_service::bootstrap::LOCAL_LANE;
+use certmill_service::{Caller, jobs};
 use serde_json::json;
 
 use crate::rig::*;
@@ -13,19 +14,29 @@ fn job(lane: &str, kind: &str, args: serde_json::Value) -> NewJob {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unknown_kind_is_put_aside_without_using_up_an_attempt() {
+async fn an_unknown_kind_is_left_alone_and_says_so() {
     let rig = rig().await;
     let worker = rig.worker("a", true).await;
 
-    let id = rig
+    let strange = rig
         .add_jobs(&[job(LANE, "from_the_future", json!({}))])
         .await[0];
-    let row = rig.until_job(id, |row| row.waiting_code.is_some()).await;
+    let known = rig.add_jobs(&[job(LANE, PARTITION_CARE, json!({}))]).await[0];
+    rig.until_job(known, |row| row.state == JobState::Completed)
+        .await;
+    let row = rig.until_job(strange, |_| true).await;
+    let caller = Caller::system("test");
+    let (_, past) = jobs::with_past(&rig.context, &caller, strange)
+        .await
+        .unwrap();
     worker.stop().await;
 
-    assert_eq!((row.state, row.attempt), (JobState::Scheduled, 0));
-    assert_eq!(row.waiting_code.as_deref(), Some("unknown_kind"));
-    assert_eq!(rig.count("job_attempt").await, 0);
+    assert_eq!((row.state, row.attempt), (JobState::Available, 0));
+    assert_eq!(past.held_back.unwrap().code, "unknown_kind");
+    let (_, past) = jobs::with_past(&rig.context, &caller, strange)
+        .await
+        .unwrap();
+    assert_eq!(past.held_back.unwrap().code, "no_worker");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

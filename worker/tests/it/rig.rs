@@ -91,6 +91,7 @@ impl Rig {
             label: label.into(),
             version: "0".into(),
             queues: Vec::new(),
+            until_empty: false,
             concurrency: 8,
             lease: Duration::from_secs(2),
             beat: Duration::from_millis(500),

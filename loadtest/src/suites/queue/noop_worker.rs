@@ -51,6 +51,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
         label: "noop".into(),
         version: "loadtest".into(),
         queues: vec![KIND.into()],
+        until_empty: false,
         concurrency: options.concurrency,
         lease: Duration::from_secs(30),
         beat: Duration::from_secs(8),
@@ -85,6 +86,10 @@ async fn work(options: &NoopWorker) -> Result<()> {
 struct Noop;
 
 impl Kinds for Noop {
+    fn known(&self) -> Vec<String> {
+        vec![KIND.to_owned()]
+    }
+
     async fn run(&self, _job: &ClaimedJob) -> Outcome {
         Outcome::Complete {
             effect: serde_json::Value::Null,

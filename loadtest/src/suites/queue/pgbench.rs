@@ -46,6 +46,8 @@ pub fn script(queue: &str, process: i64, batch: usize) -> String {
             ("$5", "interval '630 s'"),
             ("$6", "array_fill(:mark::timestamptz, ARRAY[5])"),
             ("$7", "array_fill(:mark_id::bigint, ARRAY[5])"),
+            ("$8", &format!("ARRAY['{queue}']")),
+            ("$9", "false"),
         ],
     );
     let complete = with(
@@ -58,14 +60,11 @@ pub fn script(queue: &str, process: i64, batch: usize) -> String {
             ("$5", ":results"),
         ],
     );
-    // A claim writes, so that it must stay at the top: its last SELECT becomes one more part.
-    let (claimed, chosen) = claim.rsplit_once("SELECT ").unwrap_or_default();
     format!(
-        "{claimed},
-given AS (SELECT {chosen})
+        "WITH given AS ({claim})
 SELECT coalesce(array_agg(id), '{{}}') AS ids, coalesce(array_agg(fence), '{{}}') AS fences,
-       coalesce(array_agg(lease_token), '{{}}') AS tokens,
-       coalesce(array_agg(worker_id), '{{}}') AS processes,
+       coalesce(array_agg((:client_id + 1)::bigint), '{{}}') AS tokens,
+       coalesce(array_agg({process}::bigint), '{{}}') AS processes,
        coalesce(array_agg('null'::jsonb), '{{}}') AS results,
        coalesce(sum(length(args::text)), 0) AS read,
        coalesce(min(run_at), '-infinity') AS mark, coalesce(min(id), 0) AS mark_id
@@ -94,6 +93,6 @@ mod tests {
         let script = script("noop", 7, 200);
         assert!(!script.contains('$') && !script.contains("--"), "{script}");
         assert!(script.contains("'noop'") && script.contains("LIMIT 200"));
-        assert!(script.contains("given AS (SELECT id, fence"), "{script}");
+        assert!(script.starts_with("WITH given AS (UPDATE job"), "{script}");
     }
 }

@@ -174,20 +174,20 @@ async fn lists_filter_and_page_over_live_and_ended_jobs() {
 #[tokio::test]
 async fn one_probe_tells_which_lanes_have_something_due() {
     let db = db().await;
-    let queues = [LANE.to_owned(), "quiet".to_owned()];
+    let queues = [LANE, "quiet"];
     let later = NewJob {
         start: Start::After(Duration::from_secs(600)),
         ..new_job()
     };
     add(&db, &later).await;
-    let due = probe_due(db.app(), &queues).await.unwrap();
+    let due = probe_due(db.app(), &queues, None).await.unwrap();
     let lane = due.iter().find(|lane| lane.queue == LANE).unwrap();
     assert!(!lane.ready && !lane.suspect);
     assert!(lane.next_in.unwrap() > Duration::from_secs(590));
     let quiet = due.iter().find(|lane| lane.queue == "quiet").unwrap();
     assert_eq!((quiet.ready, quiet.next_in), (false, None));
     add(&db, &new_job()).await;
-    let due = probe_due(db.app(), &queues).await.unwrap();
+    let due = probe_due(db.app(), &queues, None).await.unwrap();
     let lane = due.iter().find(|lane| lane.queue == LANE).unwrap();
     assert!(lane.ready && lane.next_in == Some(Duration::ZERO));
 }

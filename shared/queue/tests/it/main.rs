@@ -11,6 +11,7 @@ mod explain;
 mod fences;
 mod finish;
 mod finisher;
+mod lanes;
 mod partitions;
 mod process;
 mod rescue;

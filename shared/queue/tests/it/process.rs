@@ -19,6 +19,8 @@ fn options(db: &TestDb, lease_ms: u64) -> BeatOptions {
             label: "beating".into(),
             version: "0".into(),
             queues: vec![],
+            kinds: Vec::new(),
+            capacity: None,
             lease: Duration::from_millis(lease_ms),
         },
     }

@@ -30,7 +30,7 @@ async fn the_third_loss_in_a_row_ends_a_poison_job_and_spares_its_neighbours() {
     let batch = claim(db.app(), &request(owner, 10)).await.unwrap();
     assert_eq!(batch.len(), 1, "the suspect is not in a batch");
     assert_eq!(batch[0].lease.job_id, neighbour);
-    let due = probe_due(db.app(), &[LANE.to_owned()]).await.unwrap();
+    let due = probe_due(db.app(), &[LANE], None).await.unwrap();
     assert!(due[0].suspect);
     let suspect = claim_suspect(db.app(), &request(owner, 1))
         .await

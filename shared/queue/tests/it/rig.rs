@@ -64,6 +64,8 @@ pub async fn register(db: &TestDb, label: &str) -> ProcessId {
         label: label.into(),
         version: "0".into(),
         queues: vec![LANE.into()],
+        kinds: Vec::new(),
+        capacity: None,
         lease: Duration::from_secs(30),
     };
     process::register(&mut conn(db).await, &process)
@@ -97,6 +99,7 @@ pub fn request(process_id: ProcessId, limit: u16) -> ClaimRequest<'static> {
         process_id,
         limit,
         deadline: DEADLINE,
+        kinds: None,
     }
 }
 

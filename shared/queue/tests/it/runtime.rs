@@ -23,10 +23,12 @@ fn source_options(db: &TestDb, process_id: ProcessId, poll: Duration) -> SourceO
         process_id,
         patterns: vec!["w*".into()],
         holds_key: false,
+        kinds: None,
         deadline: DEADLINE,
         wake: Wake::polling_only(),
         poll,
         at_work: AtWork::default(),
+        until_empty: false,
     }
 }
 

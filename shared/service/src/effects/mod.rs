@@ -21,6 +21,17 @@ use certmill_queue::{
 };
 use std::collections::BTreeMap;
 
+/// The kinds that this build knows.
+pub const KINDS: &[&str] = &[
+    issue::KIND,
+    crl::KIND,
+    crl_sweep::KIND,
+    ocsp_responder::KIND,
+    partition_care::KIND,
+    renewal_sweep::KIND,
+    revoke::KIND,
+];
+
 /// The registry of kinds, as the finisher calls it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Registry;

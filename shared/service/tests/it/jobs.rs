@@ -182,6 +182,7 @@ async fn a_job_lost_with_its_workers_heals_through_the_next_sweep_with_the_same_
         process_id: me,
         limit: 1,
         deadline: std::time::Duration::from_secs(60),
+        kinds: None,
     };
     certmill_queue::claim_suspect(pool, &request)
         .await

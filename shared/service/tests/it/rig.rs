@@ -148,6 +148,8 @@ pub async fn process(rig: &Rig) -> ProcessId {
         label: "test".into(),
         version: "0".into(),
         queues: Vec::new(),
+        kinds: Vec::new(),
+        capacity: None,
         lease: Span::from_secs(30),
     };
     let mut conn = rig.db.app().acquire().await.unwrap();
@@ -160,6 +162,7 @@ pub async fn claim_from(rig: &Rig, me: ProcessId, queue: &str, limit: u16) -> Ve
         process_id: me,
         limit,
         deadline: Span::from_secs(60),
+        kinds: None,
     };
     claim(rig.db.app(), &request).await.unwrap()
 }

@@ -1,0 +1,207 @@
+//! Which lanes of a process have something due, and claiming from them.
+//!
+//! Invariant: lanes that are paused, or that need a key which is not here, are not looked at; what a
+//! pause or a limit forbids since the lanes were read is forbidden by the claim itself.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::claim::{LimitedClaim, claim_limited};
+use crate::lane::{self, LaneRow};
+use crate::source::SourceOptions;
+use crate::{ClaimedJob, LowWater, Result, claim_above, claim_suspect, probe_due};
+
+/// Lanes come and go with issuers, pauses and limits change; their rows are read again after this long.
+const LANES_EVERY: Duration = Duration::from_secs(5);
+/// While there is work, all lanes are looked at this often; in between hints say where to claim.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+
+/// What is known of the lanes.
+#[derive(Debug, Default)]
+pub(crate) struct Looker {
+    lanes: Vec<LaneRow>,
+    paused_kinds: Vec<String>,
+    lanes_read: Option<Instant>,
+    hot: Vec<String>,
+    suspects: Vec<String>,
+    full: BTreeSet<String>,
+    probed: Option<Instant>,
+    claimed_since_probe: bool,
+    marks: HashMap<String, LowWater>,
+    next_at: Option<Instant>,
+}
+
+impl Looker {
+    /// Looks where that is due, and claims up to `want` jobs; none if nothing is due.
+    pub(crate) async fn claim(
+        &mut self,
+        options: &SourceOptions,
+        want: usize,
+    ) -> Result<Vec<ClaimedJob>> {
+        self.read_lanes(options).await?;
+        if self.until_probe().is_zero() {
+            self.probe(options).await?;
+        }
+        let mut jobs = Vec::with_capacity(want);
+        for queue in std::mem::take(&mut self.suspects) {
+            jobs.extend(claim_suspect(&options.pool, &options.request(&queue, 1)).await?);
+        }
+        let hot = std::mem::take(&mut self.hot);
+        let lanes = hot.len();
+        self.claimed_since_probe |= lanes > 0;
+        for (nth, queue) in hot.into_iter().enumerate() {
+            let left = want.saturating_sub(jobs.len());
+            if left == 0 {
+                // Its turn comes first next time.
+                self.hot.insert(0, queue);
+                continue;
+            }
+            // The lanes share what is free; what one leaves goes to the next.
+            let share = left.div_ceil(lanes - nth);
+            jobs.extend(self.claim_from(options, queue, share).await?);
+        }
+        Ok(jobs)
+    }
+
+    async fn claim_from(
+        &mut self,
+        options: &SourceOptions,
+        queue: String,
+        share: usize,
+    ) -> Result<Vec<ClaimedJob>> {
+        let marks = self.marks.entry(queue.clone()).or_default();
+        let request = options.request(&queue, share);
+        let limited = self
+            .lanes
+            .iter()
+            .any(|lane| lane.name == queue && lane.max_running.is_some());
+        let claimed = if limited {
+            let LimitedClaim { jobs, full } = claim_limited(&options.pool, &request, marks).await?;
+            if full {
+                self.full.insert(queue.clone());
+            }
+            jobs
+        } else {
+            claim_above(&options.pool, &request, marks).await?
+        };
+        marks.note(&claimed);
+        if claimed.len() == share {
+            self.hot.push(queue);
+        }
+        Ok(claimed)
+    }
+
+    async fn read_lanes(&mut self, options: &SourceOptions) -> Result<()> {
+        if self.lanes_read.is_some_and(|at| at.elapsed() < LANES_EVERY) {
+            return Ok(());
+        }
+        let (lanes, paused_kinds) = lane::read_all(&options.pool).await?;
+        if paused_kinds != self.paused_kinds {
+            // Jobs of a kind that goes on again may lie below every mark.
+            self.marks.clear();
+            self.paused_kinds = paused_kinds;
+        }
+        self.lanes = lanes
+            .into_iter()
+            .filter(|lane| options.is_meant(lane))
+            .collect();
+        let lanes = &self.lanes;
+        let known = |name: &String| lanes.iter().any(|lane| lane.name == *name);
+        self.marks.retain(|name, _| known(name));
+        self.full.retain(known);
+        self.lanes_read = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn probe(&mut self, options: &SourceOptions) -> Result<()> {
+        let names: Vec<&str> = self.lanes.iter().map(|lane| lane.name.as_str()).collect();
+        let due = probe_due(&options.pool, &names, options.kinds.as_deref()).await?;
+        self.probed = Some(Instant::now());
+        self.claimed_since_probe = false;
+        self.full.clear();
+        // When the rest of a lane with due jobs comes is found out after those are claimed.
+        let waiting = due.iter().filter(|lane| !lane.ready);
+        let next_in = waiting.filter_map(|lane| lane.next_in).min();
+        self.next_at = next_in.map(|wait| Instant::now() + wait);
+        self.suspects = due
+            .iter()
+            .filter(|lane| lane.suspect && !self.is_limited(&lane.queue))
+            .map(|lane| lane.queue.clone())
+            .collect();
+        for lane in due.into_iter().filter(|lane| lane.ready || lane.suspect) {
+            let worth_it = lane.ready || self.is_limited(&lane.queue);
+            if worth_it && !self.hot.contains(&lane.queue) {
+                // It was quiet: what came since may lie below the mark.
+                self.marks.remove(&lane.queue);
+                self.hot.push(lane.queue);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_limited(&self, queue: &str) -> bool {
+        let mut lanes = self.lanes.iter();
+        lanes.any(|lane| lane.name == queue && lane.max_running.is_some())
+    }
+
+    /// How long the last look at all lanes is still good for.
+    fn until_probe(&self) -> Duration {
+        let age = self.probed.map(|at| at.elapsed());
+        age.map_or(Duration::ZERO, |age| PROBE_EVERY.saturating_sub(age))
+    }
+
+    /// How long nothing can be due, but for hints; at most `poll`.
+    pub(crate) fn pause(&self, poll: Duration) -> Duration {
+        // A due job that another process is about to take would make this a busy loop.
+        let next = self.next_at.map_or(poll, |at| {
+            let wait = at.saturating_duration_since(Instant::now());
+            wait.max(Duration::from_millis(5))
+        });
+        let pause = poll.min(next);
+        if self.claimed_since_probe && self.full.is_empty() {
+            // What else those lanes hold, and when it is due, is not known yet.
+            return pause.min(self.until_probe());
+        }
+        pause
+    }
+
+    /// Whether something waits for the end of a running job of its lane.
+    pub(crate) fn waits_for_an_end(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Claims from the lanes that were full next time: a job has ended.
+    pub(crate) fn expect_room(&mut self) {
+        for lane in std::mem::take(&mut self.full) {
+            if !self.hot.contains(&lane) {
+                self.hot.push(lane);
+            }
+        }
+    }
+
+    /// Looks at all lanes next time.
+    pub(crate) fn look_everywhere(&mut self) {
+        self.probed = None;
+    }
+
+    /// Claims from these lanes next time.
+    pub(crate) fn expect_work_in(&mut self, hinted: BTreeSet<String>) {
+        for lane in hinted {
+            if self.hot.contains(&lane) || !self.lanes.iter().any(|known| known.name == lane) {
+                continue;
+            }
+            if let Some(marks) = self.marks.get_mut(&lane) {
+                marks.look_back();
+            }
+            self.hot.push(lane);
+        }
+    }
+
+    /// Whether all lanes were looked at just now and nothing is due in them.
+    pub(crate) async fn is_empty(&mut self, options: &SourceOptions) -> Result<bool> {
+        self.lanes_read = None;
+        self.read_lanes(options).await?;
+        self.probe(options).await?;
+        Ok(self.hot.is_empty() && self.suspects.is_empty())
+    }
+}
