@@ -25,6 +25,10 @@ pub enum Permission {
     JobsRead,
     /// Cancel and retry jobs.
     JobsControl,
+    /// Look at lanes and what they have to do.
+    LanesRead,
+    /// Pause, resume and limit lanes and kinds of jobs.
+    LanesControl,
     /// Look at API keys.
     KeysRead,
     /// Make, end and replace API keys.
@@ -49,6 +53,8 @@ impl Permission {
         Self::JobsRead,
         Self::KeysRead,
         Self::KeysWrite,
+        Self::LanesControl,
+        Self::LanesRead,
         Self::ProfilesRead,
         Self::ProfilesWrite,
     ];
@@ -67,6 +73,8 @@ impl Permission {
             Self::JobsRead => ("jobs.read", Role::Viewer),
             Self::KeysRead => ("keys.read", Role::Admin),
             Self::KeysWrite => ("keys.write", Role::Admin),
+            Self::LanesControl => ("lanes.control", Role::Operator),
+            Self::LanesRead => ("lanes.read", Role::Viewer),
             Self::ProfilesRead => ("profiles.read", Role::Viewer),
             Self::ProfilesWrite => ("profiles.write", Role::Admin),
         }

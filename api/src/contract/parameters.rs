@@ -36,6 +36,23 @@ pub(crate) const JOB_ID: PathParameter = PathParameter {
     pattern: JobId::PATTERN,
 };
 
+/// The `{name}` of a lane.
+pub(crate) const LANE_NAME: PathParameter = PathParameter {
+    name: "name",
+    what: "Name of the lane.",
+    pattern: NAME_PATTERN,
+};
+
+/// The `{kind}` of jobs.
+pub(crate) const JOB_KIND: PathParameter = PathParameter {
+    name: "kind",
+    what: "Kind of jobs.",
+    pattern: NAME_PATTERN,
+};
+
+/// What [`crate::id::Name`] takes.
+const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f]{1,200}$";
+
 impl PathParameter {
     pub(super) fn to_json(self) -> Value {
         json!({

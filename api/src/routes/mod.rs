@@ -13,6 +13,7 @@ mod issued;
 mod issuers;
 mod jobs;
 mod keys;
+mod lanes;
 mod life;
 mod profiles;
 mod revocation;
@@ -67,6 +68,13 @@ pub const TABLE: &[Route] = &[
     Route::get("/api/v1/jobs/{id}", P::JobsRead, jobs::SHOW, |at| on(at, jobs::show)),
     Route::post("/api/v1/jobs/{id}/cancel", P::JobsControl, jobs::CANCEL, |at| on(at, jobs::cancel)),
     Route::post("/api/v1/jobs/{id}/retry", P::JobsControl, jobs::RETRY, |at| on(at, jobs::retry)),
+    Route::get("/api/v1/lanes", P::LanesRead, lanes::LIST, |at| on(at, lanes::list)),
+    Route::get("/api/v1/lanes/{name}", P::LanesRead, lanes::SHOW, |at| on(at, lanes::show)),
+    Route::post("/api/v1/lanes/{name}/pause", P::LanesControl, lanes::PAUSE, |at| on(at, lanes::pause)),
+    Route::post("/api/v1/lanes/{name}/resume", P::LanesControl, lanes::RESUME, |at| on(at, lanes::resume)),
+    Route::post("/api/v1/lanes/{name}/limit", P::LanesControl, lanes::LIMIT, |at| on(at, lanes::limit)),
+    Route::post("/api/v1/job-kinds/{kind}/pause", P::LanesControl, lanes::PAUSE_KIND, |at| on(at, lanes::pause_kind)),
+    Route::post("/api/v1/job-kinds/{kind}/resume", P::LanesControl, lanes::RESUME_KIND, |at| on(at, lanes::resume_kind)),
     Route::post("/api/v1/keys", P::KeysWrite, keys::ADD, |at| on(at, keys::add)),
     Route::get("/api/v1/keys", P::KeysRead, keys::LIST, |at| on(at, keys::list)),
     Route::get("/api/v1/keys/{id}", P::KeysRead, keys::SHOW, |at| on(at, keys::show)),

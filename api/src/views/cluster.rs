@@ -36,6 +36,8 @@ fn process(row: ProcessRow) -> ProcessView {
         last_beat: row.last_beat_at,
         state: state.to_owned(),
         queues: row.queues,
+        capacity: row.capacity,
+        running: row.running,
     }
 }
 

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 /// A job with what became of it before.
 pub(crate) fn job_with_past(row: JobRow, past: Past) -> JobView {
+    let view = job(row);
     JobView {
+        waiting_on: past.held_back.or(view.waiting_on),
         past_attempts: past.attempts.into_iter().map(attempt).collect(),
         actions: past.actions.into_iter().map(action).collect(),
-        ..job(row)
+        ..view
     }
 }
 

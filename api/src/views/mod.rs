@@ -6,10 +6,12 @@ mod api_key;
 mod certificate;
 mod cluster;
 mod job;
+mod lane;
 mod owned;
 
 pub(crate) use api_key::{api_key, first, made, rotated};
 pub(crate) use certificate::{certificate, version};
 pub(crate) use cluster::cluster;
 pub(crate) use job::{job, job_with_past};
+pub(crate) use lane::{kinds, lane, lanes};
 pub(crate) use owned::{issuer, profile};

@@ -73,7 +73,11 @@ impl Command {
     /// The forms that this command has; the first one is its default.
     pub fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Certs(_) | Self::Jobs(_) | Self::Issuers(_) | Self::Profiles(_) => THINGS,
+            Self::Certs(_)
+            | Self::Jobs(_)
+            | Self::Lanes(_)
+            | Self::Issuers(_)
+            | Self::Profiles(_) => THINGS,
             Self::Keys(KeysVerb::Add(_) | KeysVerb::Rotate(_) | KeysVerb::Bootstrap(_)) => REPORTS,
             Self::Keys(_) | Self::Ca(CaVerb::List(_)) | Self::Kek(KekVerb::List(_)) => THINGS,
             Self::Config(ConfigVerb::Show { .. }) => SETTINGS,

@@ -9,6 +9,7 @@ mod forms;
 mod global;
 mod jobs;
 mod keys;
+mod lanes;
 mod local;
 mod page;
 mod profiles;
@@ -24,6 +25,7 @@ pub use format::{Format, refusal as form_refusal};
 pub use global::Global;
 pub use jobs::{JobActionArgs, JobsListArgs, JobsVerb};
 pub use keys::{AddKeyArgs, BootstrapArgs, KeysVerb, ListKeysArgs, RevokeKeyArgs, RotateKeyArgs};
+pub use lanes::LanesVerb;
 pub use local::{ConfigVerb, DoctorArgs, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
@@ -58,6 +60,9 @@ pub enum Command {
     /// Jobs: look at, retry, cancel.
     #[command(subcommand)]
     Jobs(JobsVerb),
+    /// Lanes of jobs: what they have to do, pause, resume, limit.
+    #[command(subcommand, visible_alias = "queues")]
+    Lanes(LanesVerb),
     /// Issuers: who signs.
     #[command(subcommand)]
     Issuers(IssuersVerb),

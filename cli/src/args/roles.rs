@@ -37,6 +37,9 @@ pub enum RoleCommand {
         /// What it claims.
         #[command(flatten)]
         work: WorkArgs,
+        /// End when nothing is due in its lanes and nothing runs: for workers from zero.
+        #[arg(long)]
+        drain_and_exit: bool,
         /// What every role takes.
         #[command(flatten)]
         role: RoleArgs,
@@ -119,6 +122,13 @@ pub struct WorkArgs {
 impl RoleCommand {
     /// The role and its flags as the strongest layer of settings.
     pub fn overrides(self, global: &Global) -> (Role, Overrides) {
+        let drain_and_exit = matches!(
+            self,
+            Self::Worker {
+                drain_and_exit: true,
+                ..
+            }
+        );
         let (role, surface, work, common) = match self {
             Self::Up {
                 surface,
@@ -126,7 +136,7 @@ impl RoleCommand {
                 role,
             } => (Role::Up, surface, work, role),
             Self::Api { surface, role } => (Role::Api, surface, WorkArgs::default(), role),
-            Self::Worker { work, role } => (Role::Worker, SurfaceArgs::default(), work, role),
+            Self::Worker { work, role, .. } => (Role::Worker, SurfaceArgs::default(), work, role),
             Self::Scheduler { role } => (
                 Role::Scheduler,
                 SurfaceArgs::default(),
@@ -144,6 +154,7 @@ impl RoleCommand {
             listen: surface.listen,
             queues: work.queues,
             concurrency: work.concurrency,
+            drain_and_exit,
             public_names: surface.public_names,
             ..common.overrides(global)
         };

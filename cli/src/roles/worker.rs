@@ -39,7 +39,11 @@ pub(super) fn start(
     ca_keys: Option<Arc<LiveKeyring>>,
     alone: bool,
 ) {
-    let options = options(settings, tasks, pool, hinter, ca_keys);
+    let options = Options {
+        until_empty: alone && settings.worker.drain_and_exit,
+        ..options(settings, tasks, pool, hinter, ca_keys)
+    };
+    let until_empty = options.until_empty;
     let (group, label, queues) = (
         tasks.clone(),
         options.label.clone(),
@@ -60,6 +64,12 @@ pub(super) fn start(
     tasks.spawn_essential("worker", async move {
         if let Err(error) = certmill_worker::run(options, &group, announce).await {
             tracing::error!(event = "worker_failed", %error);
+        } else if until_empty {
+            tracing::info!(
+                event = "drained",
+                "nothing is due and nothing runs; the worker ends"
+            );
+            group.shutdown_token().request();
         }
     });
 }
@@ -76,6 +86,7 @@ fn options(
         label: settings.worker.name.clone(),
         version: process::VERSION.into(),
         queues: settings.worker.queues.clone(),
+        until_empty: false,
         concurrency: usize::try_from(settings.worker.concurrency).unwrap_or(usize::MAX),
         lease: settings.process.lease,
         beat: settings.process.beat,

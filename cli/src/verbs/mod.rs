@@ -7,6 +7,7 @@ mod explain;
 mod issuers;
 mod jobs;
 mod keys;
+mod lanes;
 mod profiles;
 mod status;
 
@@ -29,6 +30,7 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
     match command {
         Command::Certs(verb) => certs::run(verb, &session).await,
         Command::Jobs(verb) => jobs::run(verb, &session).await,
+        Command::Lanes(verb) => lanes::run(verb, &session).await,
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Keys(verb) => keys::run(verb, &session).await,

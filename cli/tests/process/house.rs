@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(40);
 pub struct House {
     pub dir: TempDir,
     has_token: bool,
-    _db: TestDb,
+    pub db: TestDb,
 }
 
 impl House {
@@ -32,7 +32,7 @@ impl House {
         let house = Self {
             dir,
             has_token: token.is_some(),
-            _db: db,
+            db,
         };
         let args = ["migrate".to_owned(), "--init".to_owned()];
         let log = house.dir.path().join("migrate.log");

@@ -14,6 +14,7 @@ mod control;
 mod drain;
 mod faults;
 mod first_admin;
+mod from_zero;
 mod haystack;
 mod history;
 mod house;

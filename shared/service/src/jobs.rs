@@ -10,6 +10,7 @@ use certmill_domain::waiting::{self, WaitingOn};
 use certmill_pg::{Connection, Pool, Tx};
 use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
+use certmill_queue::depth::{self, HeldBack};
 use certmill_queue::read::{self, AttemptRow, JobFilter, JobRow};
 use certmill_queue::rescue::Rescued;
 use certmill_store::audit::{self, AuditRow};
@@ -18,6 +19,27 @@ use certmill_store::certificate;
 /// Rows of a job's past that are shown, of each kind.
 const PAST_MAX: u16 = 50;
 
+/// As [`waiting_on`], for a single job that is due: also what holds back its lane or kind.
+///
+/// # Errors
+/// Failures of the database.
+async fn held_back(conn: &mut Connection, job: &JobRow) -> Result<Option<WaitingOn>, Error> {
+    if job.state != JobState::Available {
+        return Ok(None);
+    }
+    let Some((held, reason)) = depth::held_back(conn, &job.queue, &job.kind).await? else {
+        return Ok(None);
+    };
+    let code = match held {
+        HeldBack::LanePaused => waiting::LANE_PAUSED,
+        HeldBack::KindPaused => waiting::KIND_PAUSED,
+        HeldBack::LaneFull => waiting::LANE_FULL,
+        HeldBack::NoWorker => waiting::NO_WORKER,
+        HeldBack::UnknownKind => waiting::UNKNOWN_KIND,
+    };
+    Ok(Some(WaitingOn::new(code, None, reason.as_deref())))
+}
+
 /// What became of a job before: attempts that did not succeed, and what people did to it.
 #[derive(Debug, Clone)]
 pub struct Past {
@@ -25,6 +47,8 @@ pub struct Past {
     pub attempts: Vec<AttemptRow>,
     /// Audit rows of the job, oldest first.
     pub actions: Vec<AuditRow>,
+    /// What holds back a job that is due.
+    pub held_back: Option<WaitingOn>,
 }
 
 /// Why a job is not done, or `None` when it is.
@@ -78,7 +102,13 @@ pub async fn with_past(
     let job = visible(&mut conn, caller, id).await?;
     let attempts = read::attempts(&mut conn, id, PAST_MAX).await?;
     let actions = audit::of_object(&mut conn, job.team_id, &id.to_string(), PAST_MAX).await?;
-    Ok((job, Past { attempts, actions }))
+    let held_back = held_back(&mut conn, &job).await?;
+    let past = Past {
+        attempts,
+        actions,
+        held_back,
+    };
+    Ok((job, past))
 }
 
 pub(crate) async fn visible(

@@ -15,6 +15,7 @@ pub mod issuing_many;
 pub mod jobs;
 pub mod keks;
 pub mod keys;
+pub mod lanes;
 pub mod profiles;
 pub mod publication;
 pub mod rotation;

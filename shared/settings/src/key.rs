@@ -182,9 +182,15 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "worker.concurrency",
-        whole(1, 1000),
+        whole(1, 10_000),
         "50",
         "jobs that run at once",
+    ),
+    key(
+        "worker.drain_and_exit",
+        Kind::Bool,
+        "false",
+        "a worker ends when nothing is due in its lanes and nothing runs",
     ),
     key(
         "process.lease_ms",

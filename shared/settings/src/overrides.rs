@@ -23,6 +23,8 @@ pub struct Overrides {
     pub queues: Vec<String>,
     /// `--concurrency`.
     pub concurrency: Option<u32>,
+    /// `--drain-and-exit`.
+    pub drain_and_exit: bool,
     /// `--log-format`.
     pub log_format: Option<String>,
     /// `--log-filter`.
@@ -43,6 +45,7 @@ impl Overrides {
             .as_ref()
             .map(|path| Raw::Text(path.display().to_string()));
         let concurrency = self.concurrency.map(|n| Raw::Text(n.to_string()));
+        let drain = self.drain_and_exit.then(|| Raw::Text(true.to_string()));
         let known = [
             ("--data-dir", "data_dir", path),
             ("--listen", "listen", text(&self.listen)),
@@ -50,6 +53,7 @@ impl Overrides {
             ("--name", "worker.name", text(&self.name)),
             ("--queues", "worker.queues", list(&self.queues)),
             ("--concurrency", "worker.concurrency", concurrency),
+            ("--drain-and-exit", "worker.drain_and_exit", drain),
             ("--log-format", "log.format", text(&self.log_format)),
             ("--log-filter", "log.filter", text(&self.log_filter)),
             ("--public-name", "public_names", list(&self.public_names)),

@@ -147,5 +147,6 @@ pub(crate) fn read_worker(reader: &mut Reader, env: &Env) -> Worker {
             .list("worker.queues")
             .unwrap_or_else(|| vec!["*".to_owned()]),
         concurrency: narrow(reader.whole("worker.concurrency", 50)),
+        drain_and_exit: reader.flag("worker.drain_and_exit", false),
     }
 }

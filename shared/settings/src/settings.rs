@@ -151,6 +151,8 @@ pub struct Worker {
     pub queues: Vec<String>,
     /// Jobs at once.
     pub concurrency: u32,
+    /// End when nothing is due in the lanes and nothing runs; in the role `worker` only.
+    pub drain_and_exit: bool,
 }
 
 /// Beats and leases of processes; the lease is more than three beats.

@@ -135,7 +135,7 @@ impl Request for ActionRequest {
 /// Longest reason, in characters.
 const REASON_MAX: usize = 1000;
 
-fn reason_faults(reason: Option<&str>) -> Vec<FieldError> {
+pub(crate) fn reason_faults(reason: Option<&str>) -> Vec<FieldError> {
     if reason.is_none_or(|reason| reason.chars().count() <= REASON_MAX) {
         return Vec::new();
     }

@@ -45,6 +45,12 @@ pub struct ProcessView {
     /// The lanes it claims from.
     #[serde(default)]
     pub queues: Vec<String>,
+    /// How many jobs it runs at once; absent for a process that runs none.
+    #[serde(default)]
+    pub capacity: Option<i32>,
+    /// How many jobs it has.
+    #[serde(default)]
+    pub running: i64,
 }
 
 /// Who leads.

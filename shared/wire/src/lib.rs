@@ -13,6 +13,7 @@ mod filter;
 mod health;
 mod issuer;
 mod job;
+mod lane;
 mod page;
 mod private_key;
 mod problem;
@@ -38,6 +39,7 @@ pub use filter::{
 pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;
 pub use job::{AttemptView, JobActionView, JobView};
+pub use lane::{LaneLimitRequest, LaneTotal, LaneView, LanesView, PausedKindView};
 pub use page::Page;
 pub use problem::{FieldError, Problem};
 pub use problem_code::ProblemCode;

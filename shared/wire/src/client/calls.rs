@@ -8,9 +8,9 @@ use super::{Client, Error};
 use crate::{
     Accepted, ActionRequest, BootstrapRequest, Build, BulkAnswer, BulkCertificateRequest,
     CertificateFilter, CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView,
-    JobFilter, JobView, KeyFilter, KeyRequest, KeyView, NewKeyView, Page, Paging, ProfileRequest,
-    ProfileView, ReadyView, RenewRequest, RevocationView, RevokeRequest, RotateRequest,
-    VersionList,
+    JobFilter, JobView, KeyFilter, KeyRequest, KeyView, LaneLimitRequest, LaneView, LanesView,
+    NewKeyView, Page, Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest,
+    RevocationView, RevokeRequest, RotateRequest, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -94,6 +94,55 @@ impl Client {
     /// `POST /api/v1/profiles`
     pub async fn add_profile(&self, request: &ProfileRequest) -> Answer<ProfileView> {
         self.json(self.post(&["api", "v1", "profiles"], request)?)
+            .await
+    }
+
+    /// `GET /api/v1/lanes`
+    pub async fn lanes(&self) -> Answer<LanesView> {
+        self.json(self.get(&["api", "v1", "lanes"], &[])?).await
+    }
+
+    /// `GET /api/v1/lanes/{name}`
+    pub async fn lane(&self, name: &str) -> Answer<LaneView> {
+        self.json(self.get(&["api", "v1", "lanes", name], &[])?)
+            .await
+    }
+
+    /// `POST /api/v1/lanes/{name}/pause`
+    pub async fn pause_lane(&self, name: &str, request: &ActionRequest) -> Answer<LaneView> {
+        self.json(self.post(&["api", "v1", "lanes", name, "pause"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/lanes/{name}/resume`
+    pub async fn resume_lane(&self, name: &str, request: &ActionRequest) -> Answer<LaneView> {
+        self.json(self.post(&["api", "v1", "lanes", name, "resume"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/lanes/{name}/limit`
+    pub async fn limit_lane(&self, name: &str, request: &LaneLimitRequest) -> Answer<LaneView> {
+        self.json(self.post(&["api", "v1", "lanes", name, "limit"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/job-kinds/{kind}/pause`
+    pub async fn pause_kind(
+        &self,
+        kind: &str,
+        request: &ActionRequest,
+    ) -> Answer<Vec<PausedKindView>> {
+        self.json(self.post(&["api", "v1", "job-kinds", kind, "pause"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/job-kinds/{kind}/resume`
+    pub async fn resume_kind(
+        &self,
+        kind: &str,
+        request: &ActionRequest,
+    ) -> Answer<Vec<PausedKindView>> {
+        self.json(self.post(&["api", "v1", "job-kinds", kind, "resume"], request)?)
             .await
     }
 
