@@ -2,12 +2,9 @@
 
 -- max_running: how many jobs of the lane run at once over all processes; null = as many as there are slots.
 ALTER TABLE lane
-    ADD COLUMN max_running int,
+    ADD COLUMN max_running int CONSTRAINT lane_max_running_positive CHECK (max_running >= 1),
     ADD COLUMN paused_at timestamptz,
     ADD COLUMN pause_reason text;
-ALTER TABLE lane
-    ADD CONSTRAINT lane_max_running_positive CHECK (max_running >= 1) NOT VALID;
-ALTER TABLE lane VALIDATE CONSTRAINT lane_max_running_positive;
 
 -- Jobs of these kinds are claimed by nobody, whatever their lane.
 CREATE TABLE paused_kind (
