@@ -29,6 +29,8 @@ pub enum Permission {
     LanesRead,
     /// Pause, resume and limit lanes and kinds of jobs.
     LanesControl,
+    /// Read metrics.
+    MetricsRead,
     /// Look at API keys.
     KeysRead,
     /// Make, end and replace API keys.
@@ -55,6 +57,7 @@ impl Permission {
         Self::KeysWrite,
         Self::LanesControl,
         Self::LanesRead,
+        Self::MetricsRead,
         Self::ProfilesRead,
         Self::ProfilesWrite,
     ];
@@ -75,6 +78,7 @@ impl Permission {
             Self::KeysWrite => ("keys.write", Role::Admin),
             Self::LanesControl => ("lanes.control", Role::Operator),
             Self::LanesRead => ("lanes.read", Role::Viewer),
+            Self::MetricsRead => ("metrics.read", Role::Viewer),
             Self::ProfilesRead => ("profiles.read", Role::Viewer),
             Self::ProfilesWrite => ("profiles.write", Role::Admin),
         }

@@ -15,6 +15,7 @@ mod jobs;
 mod keys;
 mod lanes;
 mod life;
+mod metrics;
 mod profiles;
 mod revocation;
 mod route;
@@ -81,6 +82,7 @@ pub const TABLE: &[Route] = &[
     Route::post("/api/v1/keys/{id}/revoke", P::KeysWrite, keys::REVOKE, |at| on(at, keys::revoke)),
     Route::post("/api/v1/keys/{id}/rotate", P::KeysWrite, keys::ROTATE, |at| on(at, keys::rotate)),
     Route::by_token(BOOTSTRAP, bootstrap::FIRST, |at| on(at, bootstrap::first)),
+    Route::get("/api/v1/metrics/prometheus", P::MetricsRead, metrics::PROMETHEUS, |at| on(at, metrics::prometheus)),
     Route::get("/api/v1/cluster", P::ClusterRead, cluster::SHOW, |at| on(at, cluster::show)),
     Route::get("/api/v1/version", P::ContractRead, cluster::VERSION_SHOW, |at| on(at, cluster::version)),
     Route::get("/api/v1/openapi.json", P::ContractRead, contract::SHOW, |at| on(at, contract::show)),

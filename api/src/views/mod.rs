@@ -7,6 +7,7 @@ mod certificate;
 mod cluster;
 mod job;
 mod lane;
+mod metrics;
 mod owned;
 
 pub(crate) use api_key::{api_key, first, made, rotated};
@@ -14,4 +15,5 @@ pub(crate) use certificate::{certificate, version};
 pub(crate) use cluster::cluster;
 pub(crate) use job::{job, job_with_past};
 pub(crate) use lane::{kinds, lane, lanes};
+pub(crate) use metrics::metrics;
 pub(crate) use owned::{issuer, profile};
