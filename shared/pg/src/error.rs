@@ -47,6 +47,9 @@ pub enum Error {
     /// The server is too old, read-only, or otherwise not one that we can work with.
     #[error("this Postgres server cannot be used: {0}")]
     Server(String),
+    /// What stands between us and Postgres cannot carry what we send.
+    #[error("{0}")]
+    Pooler(&'static str),
     /// The schema and this build do not fit together.
     #[error("{0}")]
     Schema(String),
@@ -79,6 +82,14 @@ impl Error {
     /// A running role answers this like an outage.
     pub fn is_unavailable(&self) -> bool {
         self.is_retryable() || matches!(self, Self::Login(_))
+    }
+
+    /// Whether a commit that was answered by this may have been carried out all the same. Only the
+    /// server's own refusal of the statement proves that it was not: when a server process dies
+    /// after the commit, a pooler in between answers with an error of its own (PgBouncer: 08P01).
+    #[must_use]
+    pub fn leaves_commit_open(&self) -> bool {
+        !matches!(self, Self::Refused { .. } | Self::Constraint(_))
     }
 
     /// The violated constraint's name, if that is what happened.
@@ -185,6 +196,18 @@ mod tests {
                 "{code}"
             );
         }
+    }
+
+    #[test]
+    fn only_the_servers_own_refusal_settles_a_commit() {
+        let refused = |sqlstate: &str| Error::Refused {
+            sqlstate: sqlstate.to_owned(),
+            message: String::new(),
+        };
+        assert!(!refused("40001").leaves_commit_open());
+        assert!(!Error::Constraint("a".to_owned()).leaves_commit_open());
+        assert!(Error::Unavailable("08P01".to_owned()).leaves_commit_open());
+        assert!(Error::from(sqlx::Error::WorkerCrashed).leaves_commit_open());
     }
 
     #[test]

@@ -316,11 +316,13 @@ impl<E: Effects> Desk<E> {
                 accepted.extend(written);
                 Ok(accepted)
             }
-            Err(error) => match &error {
-                // The server said no: nothing was written.
-                sqlx::Error::Database(_) => Err(before_commit(error.into())),
-                _ => Err(Setback::Unknown(error.to_string())),
-            },
+            Err(error) => {
+                let error = certmill_pg::Error::from(error);
+                Err(match error.leaves_commit_open() {
+                    true => Setback::Unknown(error.to_string()),
+                    false => before_commit(Error::Database(error)),
+                })
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use certmill_domain::job::JobState;
-use certmill_pg::Tx;
+use certmill_pg::{Pool, Tx};
 use certmill_queue::finish::was_completed;
 use certmill_queue::rescue::rescue;
 use certmill_queue::{
@@ -13,6 +13,7 @@ use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 use futures::future::join_all;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::rig::*;
 use crate::swallow::Swallow;
@@ -226,6 +227,16 @@ async fn a_commit_whose_answer_was_lost_is_found_in_the_history() {
 
 #[tokio::test]
 async fn a_swallowed_commit_is_accepted_and_its_effect_written_once() {
+    accepted_once(Swallow::start).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_a_pooler_answers_with_its_own_error_is_looked_up() {
+    accepted_once(Swallow::start_as_pooler).await;
+}
+
+/// Jobs whose commit is carried out and not answered are accepted, their effects written once.
+async fn accepted_once(way: fn(&Tasks, &TestDb) -> (Swallow, Pool, TempDir)) {
     let db = with_ledger().await;
     let a = register(&db, "a").await;
     for _ in 0..5 {
@@ -233,7 +244,7 @@ async fn a_swallowed_commit_is_accepted_and_its_effect_written_once() {
     }
     let jobs = claim(db.app(), &request(a, 5)).await.unwrap();
     let tasks = Tasks::new(Shutdown::new());
-    let (swallow, pool, _folder) = Swallow::start(&tasks, &db);
+    let (swallow, pool, _folder) = way(&tasks, &db);
     let finisher = Finisher::start(&tasks, pool, Ledger, FinisherOptions::default());
     swallow.arm();
     let verdicts = join_all(jobs.iter().map(|j| finisher.finish(finished(j, json!({}))))).await;

@@ -13,17 +13,34 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 use crate::rig::connect_options;
 
+/// What PgBouncer says when the server process of a transaction dies, its own words and code.
+const POOLERS_WORDS: &[u8] = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0";
+
 /// The next COMMIT through the pool is carried out, but its answer never arrives.
 #[derive(Clone, Default)]
 pub struct Swallow {
     armed: Arc<AtomicBool>,
+    as_pooler: bool,
     swallowed: Arc<AtomicBool>,
 }
 
 impl Swallow {
     /// The pool works as long as the folder lives.
     pub fn start(tasks: &Tasks, db: &TestDb) -> (Self, Pool, TempDir) {
-        let swallow = Self::default();
+        Self::default().serve(tasks, db)
+    }
+
+    /// As [`Swallow::start`]; in the place of the answer comes an error, as from a pooler.
+    pub fn start_as_pooler(tasks: &Tasks, db: &TestDb) -> (Self, Pool, TempDir) {
+        let swallow = Self {
+            as_pooler: true,
+            ..Self::default()
+        };
+        swallow.serve(tasks, db)
+    }
+
+    fn serve(self, tasks: &Tasks, db: &TestDb) -> (Self, Pool, TempDir) {
+        let swallow = self;
         let server = connect_options(db);
         // A socket, since options that name one cannot be turned to a host again.
         let folder = tempfile::tempdir().unwrap();
@@ -82,6 +99,11 @@ impl Swallow {
                         // The answer means that it is done; then both sides hang up.
                         assert!(server.read(&mut down).await.unwrap() > 0);
                         self.swallowed.store(true, Ordering::SeqCst);
+                        if self.as_pooler {
+                            let length = u32::try_from(POOLERS_WORDS.len() + 4).unwrap();
+                            let error = [b"E", &length.to_be_bytes()[..], POOLERS_WORDS].concat();
+                            client.write_all(&error).await.unwrap();
+                        }
                         return;
                     }
                 }
