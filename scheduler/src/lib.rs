@@ -3,6 +3,7 @@
 //! Invariant: whatever it writes carries the term's epoch and holder; losing the lease ends the
 //! term's work, never the process.
 
+mod horizon;
 mod registry;
 mod runtime;
 mod term;

@@ -1,5 +1,6 @@
 //! The work of one term: settle what is due, sleep until the next slot.
 
+use crate::horizon;
 use crate::registry::{Periods, schedules};
 use certmill_coordination::{Error, Term, Ticked, schedule};
 use certmill_domain::schedule::LANE;
@@ -18,15 +19,23 @@ const KEEP_TICKS: Duration = Duration::from_secs(14 * 24 * 3_600);
 /// Leads until the term ends; the campaign drops this future then.
 pub(crate) async fn lead(pool: Pool, hinter: Hinter, periods: Periods, term: Term) {
     tracing::info!(event = "leader", epoch = term.epoch(), "this process leads");
+    tokio::select! {
+        () = settle(&pool, &hinter, periods, &term) => {}
+        () = horizon::watch(&pool) => {}
+    }
+}
+
+/// Settles slots as long as the term is held.
+async fn settle(pool: &Pool, hinter: &Hinter, periods: Periods, term: &Term) {
     let mut failures = 0;
     let mut declared = false;
     while term.is_held() {
         let round = async {
             if !declared {
-                declare(&pool, periods).await?;
-                schedule::prune(&pool, &term, KEEP_TICKS).await?;
+                declare(pool, periods).await?;
+                schedule::prune(pool, term, KEEP_TICKS).await?;
             }
-            settle_due(&pool, &hinter, &term).await
+            settle_due(pool, hinter, term).await
         };
         let pause = match round.await {
             Ok(next) => {

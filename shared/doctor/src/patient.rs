@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use certmill_pg::{ConnectOptions, Pool, TlsRule, connect, embedded};
+use certmill_pg::{ConnectOptions, HorizonLimits, Pool, TlsRule, connect, embedded};
 use certmill_settings::{Secret, Settings};
 
 /// Longest wait for an answer of the database.
@@ -35,8 +35,8 @@ pub struct Patient {
     pub settings: Settings,
     /// Its database.
     pub database: Database,
-    /// From when on a held snapshot is told; five minutes.
-    pub snapshot_patience: Duration,
+    /// From when on a held snapshot is told.
+    pub horizon_limits: HorizonLimits,
 }
 
 impl Patient {
@@ -65,7 +65,7 @@ impl Patient {
         Self {
             settings,
             database,
-            snapshot_patience: Duration::from_secs(300),
+            horizon_limits: HorizonLimits::default(),
         }
     }
 

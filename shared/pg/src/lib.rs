@@ -7,6 +7,7 @@ mod address;
 mod demand;
 pub mod embedded;
 mod error;
+mod horizon;
 mod keeper;
 mod login;
 mod migrator;
@@ -18,11 +19,12 @@ pub mod vitals;
 pub use address::{TlsRule, user_of};
 pub use demand::{Demand, announcing};
 pub use error::{Error, Result};
+pub use horizon::{Horizon, HorizonLimits, SnapshotHolder};
 pub use keeper::{LoginKeeper, UrlSource};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
 pub use pool::{
     ConnectOptions, Connection, PLANNING, Pool, PoolConnection, Tx, begin, connect, connect_one,
 };
-pub use pooling::{Pooling, pooling};
+pub use pooling::{Pooling, pooling, require_fit};
 pub use server::{MINIMUM_MAJOR, TESTED_MAJOR};

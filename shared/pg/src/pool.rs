@@ -42,6 +42,9 @@ pub const PLANNING: [(&str, &str); 3] = [
     ("jit", "off"),
 ];
 
+/// A start-up option that nobody sets elsewhere: where it arrives, the others do as well.
+pub(crate) const MARK: (&str, &str) = ("certmill.options", "arrived");
+
 /// How to connect. Start from [`ConnectOptions::new`] and change what differs.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -107,7 +110,7 @@ impl ConnectOptions {
         if server_major >= TRANSACTION_TIMEOUT_SINCE {
             limits.push(("transaction_timeout", self.transaction_timeout));
         }
-        options.options(PLANNING).options(
+        options.options(PLANNING).options([MARK]).options(
             limits
                 .into_iter()
                 .map(|(k, v)| (k, format!("{}ms", v.as_millis()))),

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use crate::address::{self, TlsRule};
-use crate::{Result, pool};
+use crate::{ConnectOptions, Error, Pool, Result, pool};
 
 /// A pooler, as far as it can be seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,52 @@ pub async fn pooling(url: &SecretString, tls: TlsRule, patience: Duration) -> Re
         Err(error) if error.sqlstate() == Some("08P01") => Ok(Pooling::Session),
         Err(error) => Err(error),
     }
+}
+
+/// Makes sure that what stands in between is what the settings say, and that it carries our
+/// statements. Without a pooler this costs one short query.
+///
+/// # Errors
+/// [`Error::Pooler`] with what to set; as for connecting.
+pub async fn require_fit(url: &SecretString, options: &ConnectOptions, pool: &Pool) -> Result<()> {
+    if !options.pooler && options_arrive(pool).await? {
+        return Ok(());
+    }
+    match pooling(url, options.tls, options.acquire_timeout).await? {
+        Pooling::Transaction {
+            keeps_statements: false,
+        } => Err(Error::Pooler(
+            "a pooler in transaction mode that does not carry prepared statements stands between \
+             here and Postgres, and every statement of certmill is a prepared one; use PgBouncer \
+             1.21 or newer with max_prepared_statements above 0 and database.pooler = \
+             \"transaction\", or pool_mode = session, or name Postgres itself",
+        )),
+        Pooling::Transaction { .. } if !options.pooler => Err(Error::Pooler(
+            "a pooler in transaction mode stands between here and Postgres: our time limits are \
+             lost there and LISTEN hears nothing; set database.pooler = \"transaction\", or name \
+             Postgres itself",
+        )),
+        Pooling::Session if !options.pooler => {
+            tracing::warn!(
+                event = "start_up_options_lost",
+                "a pooler keeps our start-up options from Postgres: set the time limits by ALTER \
+                 ROLE .. SET, as the reference of settings says"
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn options_arrive(pool: &Pool) -> Result<bool> {
+    let mark = format!(
+        "SELECT coalesce(current_setting('{}', true), '')",
+        pool::MARK.0
+    );
+    let arrived: String = sqlx::query_scalar(sqlx::AssertSqlSafe(mark))
+        .fetch_one(pool)
+        .await?;
+    Ok(arrived == pool::MARK.1)
 }
 
 /// While one session is idle, another one opens a transaction: behind a pooler in transaction mode

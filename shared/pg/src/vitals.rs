@@ -3,8 +3,6 @@
 //! Invariant: reads only, and only what any login may read; the judgement is the caller's.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use std::time::Duration;
-
 use sqlx::types::time::OffsetDateTime;
 
 use crate::{Pool, Result};
@@ -99,45 +97,4 @@ pub async fn clock(pool: &Pool) -> Result<OffsetDateTime> {
     Ok(sqlx::query_scalar("SELECT clock_timestamp()")
         .fetch_one(pool)
         .await?)
-}
-
-/// Somebody whose old snapshot keeps dead rows from being removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotHolder {
-    /// `pid 4711`, `prepared transaction x` or `replication slot x`.
-    pub who: String,
-    /// Its application name, if it has one.
-    pub application: String,
-    /// For how long, where that is known.
-    pub age_s: i64,
-}
-
-/// Sessions and prepared transactions that have held a snapshot for longer than `older`.
-///
-/// # Errors
-/// As any query.
-pub async fn snapshot_holders(pool: &Pool, older: Duration) -> Result<Vec<SnapshotHolder>> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT 'pid ' || pid, coalesce(application_name, ''), \
-                extract(epoch FROM clock_timestamp() - xact_start)::bigint AS age_s \
-         FROM pg_stat_activity \
-         WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
-           AND clock_timestamp() - xact_start > make_interval(secs => $1) \
-         UNION ALL \
-         SELECT 'prepared transaction ' || gid, '', \
-                extract(epoch FROM clock_timestamp() - prepared)::bigint \
-         FROM pg_prepared_xacts WHERE clock_timestamp() - prepared > make_interval(secs => $1) \
-         ORDER BY age_s DESC LIMIT 10",
-    )
-    .bind(older.as_secs_f64())
-    .fetch_all(pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(who, application, age_s)| SnapshotHolder {
-            who,
-            application,
-            age_s,
-        })
-        .collect())
 }

@@ -1,6 +1,6 @@
 //! Does somebody keep an old snapshot, so that dead rows pile up?
 
-use certmill_pg::vitals;
+use certmill_pg::Horizon;
 
 use crate::{Check, Finding, Patient};
 
@@ -12,26 +12,34 @@ pub const CHECK: Check = Check {
 };
 
 async fn look(patient: &Patient) -> Vec<Finding> {
-    let question = |pool| vitals::snapshot_holders(pool, patient.snapshot_patience);
-    let Some(holders) = patient.ask(question).await else {
-        return Vec::new();
-    };
-    if holders.is_empty() {
-        return vec![Finding::ok(ID, "nobody holds an old snapshot")];
-    }
-    let each: Vec<String> = holders
-        .iter()
-        .map(|holder| {
+    let question = |pool| Horizon::look(pool, patient.horizon_limits);
+    let seen = patient.ask(question).await;
+    seen.iter().map(judge).collect()
+}
+
+fn judge(seen: &Horizon) -> Finding {
+    if !seen.holders.is_empty() {
+        return Finding::warn(
+            ID,
             format!(
-                "{} {} for {} s",
-                holder.who, holder.application, holder.age_s
-            )
-        })
-        .collect();
-    vec![Finding::warn(
+                "old snapshots are held: {}; the table of jobs has {} dead rows beside {} live ones",
+                seen.told(),
+                seen.dead_jobs,
+                seen.live_jobs
+            ),
+            "no dead row younger than them can be removed, and claims of jobs become slower",
+            "end a session by `SELECT pg_terminate_backend(PID)`, a prepared transaction by `ROLLBACK \
+             PREPARED 'NAME'`, a slot that nobody reads by `SELECT pg_drop_replication_slot('NAME')`",
+        );
+    }
+    Finding::ok(
         ID,
-        format!("old snapshots are held: {}", each.join(", ")),
-        "no dead row younger than them can be removed, and claims of jobs become slower",
-        "end the transaction, or the session by `SELECT pg_terminate_backend(PID)`",
-    )]
+        match seen.hidden {
+            0 => "nobody holds an old snapshot".to_owned(),
+            hidden => format!(
+                "nobody whom this login may look at holds an old snapshot; {hidden} sessions of \
+                 others are hidden from it (GRANT pg_read_all_stats TO this login shows them)"
+            ),
+        },
+    )
 }

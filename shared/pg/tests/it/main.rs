@@ -12,6 +12,7 @@ mod bundle;
 mod child;
 mod embedded;
 mod errors;
+mod horizon;
 mod migrating;
 mod poisoning;
 mod rotation;
