@@ -1,7 +1,7 @@
 //! Connecting, and bringing the schema to this build.
 
 use certmill_pg::{
-    ConnectOptions, Demand, Pool, SchemaState, connect, migrate, schema_state, user_of,
+    ConnectOptions, Demand, Pool, SchemaState, connect, migrate, require_fit, schema_state, user_of,
 };
 use certmill_service::{bootstrap, keks};
 use certmill_settings::{Pooler, Role, Secret, Settings};
@@ -41,7 +41,12 @@ pub(super) async fn app_pool(
     app: &Secret,
 ) -> Result<Pool, Failure> {
     let options = options(settings, role).max_connections(settings.max_connections(role));
-    let pool = connect(app, options).await.map_err(refusal::database)?;
+    let pool = connect(app, options.clone())
+        .await
+        .map_err(refusal::database)?;
+    require_fit(app, &options, &pool)
+        .await
+        .map_err(refusal::database)?;
     warn_of_too_many(&pool, role).await;
     Ok(pool)
 }

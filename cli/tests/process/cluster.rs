@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use certmill_pg::Pool;
 use certmill_settings::read_key_file;
-use certmill_testkit::TestDb;
+use certmill_testkit::{Bouncer, TestDb};
 use certmill_wire::client::{Client, ClientConfig};
 use rustix::process::Signal;
 use secrecy::ExposeSecret as _;
@@ -62,6 +62,12 @@ impl Cluster {
     /// Migrates a fresh database, installs the event log, starts all processes and waits until
     /// they are ready. `more` are further settings.
     pub async fn start(more: &[(&str, &str)]) -> Self {
+        let mut cluster = Self::migrated(more).await;
+        cluster.launch_all().await;
+        cluster
+    }
+
+    async fn migrated(more: &[(&str, &str)]) -> Self {
         let db = TestDb::empty().await;
         let prefix = format!("certmill-test-{}-process-", std::process::id());
         let folder = tempfile::Builder::new()
@@ -75,7 +81,7 @@ impl Cluster {
             .local_addr()
             .unwrap()
             .port();
-        let mut cluster = Self {
+        let cluster = Self {
             members: BTreeMap::new(),
             db,
             folder,
@@ -83,13 +89,28 @@ impl Cluster {
             settings: SETTINGS.iter().chain(more).map(own).collect(),
         };
         cluster.migrate().await;
-        for (name, _) in MEMBERS {
-            cluster.launch(name);
-        }
-        for (name, _) in MEMBERS {
-            cluster.ready(name).await;
-        }
         cluster
+    }
+
+    async fn launch_all(&mut self) {
+        for (name, _) in MEMBERS {
+            self.launch(name);
+        }
+        for (name, _) in MEMBERS {
+            self.ready(name).await;
+        }
+    }
+
+    /// As [`Cluster::start`], with a pooler in session mode between all processes and Postgres; its
+    /// files go into `place`. `None` where there is no pooler on this machine.
+    pub async fn start_behind(more: &[(&str, &str)], place: &Path) -> Option<(Self, Bouncer)> {
+        let mut cluster = Self::migrated(more).await;
+        let bouncer = Bouncer::start(&cluster.db, place, "session", "").await?;
+        crate::pooler::set_limits(&cluster.db).await;
+        let url = bouncer.url().expose_secret();
+        private_file(&cluster.folder.join("database.url"), url);
+        cluster.launch_all().await;
+        Some((cluster, bouncer))
     }
 
     async fn migrate(&self) {

@@ -22,6 +22,7 @@ mod invariants;
 mod killed;
 mod listening;
 mod needle;
+mod pooler;
 mod progress;
 mod public;
 mod refusals;

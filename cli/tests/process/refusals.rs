@@ -17,8 +17,13 @@ use crate::cluster::private_file;
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs a role that must refuse; answers its log.
-async fn refused(folder: &Path, url: &str, code: i32) -> String {
-    let (mut child, log) = start(folder, url, &["worker"]);
+pub async fn refused(folder: &Path, url: &str, code: i32) -> String {
+    refused_with(folder, url, code, &[]).await
+}
+
+/// As [`refused`], with more in its environment.
+pub async fn refused_with(folder: &Path, url: &str, code: i32, more: &[(&str, &str)]) -> String {
+    let (mut child, log) = start_with(folder, url, &["worker"], more);
     let status = child.exit(WITHIN).await;
     let said = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(code), "{said}");
@@ -30,6 +35,15 @@ async fn refused(folder: &Path, url: &str, code: i32) -> String {
 }
 
 fn start(folder: &Path, url: &str, args: &[&str]) -> (Child, std::path::PathBuf) {
+    start_with(folder, url, args, &[])
+}
+
+fn start_with(
+    folder: &Path,
+    url: &str,
+    args: &[&str],
+    more: &[(&str, &str)],
+) -> (Child, std::path::PathBuf) {
     let (secret, log) = (folder.join("database.url"), folder.join("log"));
     std::fs::remove_file(&log).ok();
     private_file(&secret, url);
@@ -41,7 +55,14 @@ fn start(folder: &Path, url: &str, args: &[&str]) -> (Child, std::path::PathBuf)
         ),
         ("CERTMILL_LOG__FORMAT", "json".to_owned()),
     ];
-    let env = env.map(|(name, value)| (name.to_owned(), value));
+    let mut env: Vec<(String, String)> = env
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    env.extend(
+        more.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
     (Child::start("refused", &args, &env, &log), log)
 }

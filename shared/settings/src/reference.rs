@@ -37,7 +37,8 @@ Behind a pooler in transaction mode set `database.pooler = \"transaction\"`: sta
 sent, idle workers poll, and the time limits of statements must be set with `ALTER ROLE .. SET`, as well
 as `plan_cache_mode = force_generic_plan`, `enable_seqscan = off` and `jit = off`, by which statements
 are planned. The pooler must carry prepared statements (PgBouncer 1.21 or newer,
-`max_prepared_statements` above 0). Migrations need a direct address in `migrate_url`.
+`max_prepared_statements` above 0); a role refuses to start behind one that does not. Through one in
+session mode any release will do, set up alike. Migrations need a direct address in `migrate_url`.
 
 ## What the values must agree on
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing shared between tests holds a pool or a task of one test's runtime.
 
+mod bouncer;
 mod database;
 mod leftovers;
 mod reaper;
@@ -9,6 +10,7 @@ mod server;
 mod tool;
 mod waiting;
 
+pub use bouncer::Bouncer;
 pub use database::TestDb;
 pub use server::{cache_dir, start_server};
 pub use tool::tool;

@@ -164,11 +164,11 @@ async fn an_old_snapshot_is_told_with_its_holder() {
         .fetch_one(&mut holder)
         .await
         .unwrap();
-    patient.snapshot_patience = Duration::ZERO;
+    patient.horizon_limits.older = Duration::ZERO;
     let (level, words) = worst(&patient, "snapshots").await;
     assert_eq!(level, Level::Warn);
     assert!(
-        words.contains(&format!("pid {pid} certmill-test-session")),
+        words.contains(&format!("pid {pid} (certmill-test-session)")),
         "{words}"
     );
 }

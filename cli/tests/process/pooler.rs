@@ -1,0 +1,102 @@
+//! Behind a real PgBouncer: a mode that cannot carry our statements is refused at the start with what
+//! to do, and one that can is worked through.
+#![allow(clippy::disallowed_methods, reason = "tests ask the database directly")]
+
+use std::time::{Duration, Instant};
+
+use certmill_testkit::{Bouncer, TestDb};
+use secrecy::ExposeSecret as _;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use crate::ONE_AT_A_TIME;
+use crate::cluster::Cluster;
+use crate::refusals::{refused, refused_with};
+use crate::workload::Workload;
+
+/// What a pooler does not pass on, as the reference of settings says.
+const LIMITS: [&str; 6] = [
+    "statement_timeout = '15s'",
+    "lock_timeout = '5s'",
+    "idle_in_transaction_session_timeout = '5s'",
+    "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
+    "jit = off",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_cannot_carry_statements_is_refused_at_the_start() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let (db, folder) = (TestDb::new().await, tempfile::tempdir().unwrap());
+    let place = tempfile::tempdir().unwrap();
+    let more = "ignore_startup_parameters = options";
+    let Some(bouncer) = Bouncer::start(&db, place.path(), "transaction", more).await else {
+        return;
+    };
+    let url = bouncer.url().expose_secret();
+    // PgBouncer 1.18 cannot at all, 1.21 and newer can where the settings say so.
+    let said = refused(folder.path(), url, 3).await;
+    assert!(
+        said.contains("a pooler in transaction mode") && said.contains("database.pooler"),
+        "{said}"
+    );
+    let keeps = certmill_pg::pooling(
+        bouncer.url(),
+        certmill_pg::TlsRule::Off,
+        Duration::from_secs(5),
+    );
+    let certmill_pg::Pooling::Transaction { keeps_statements } = keeps.await.unwrap() else {
+        panic!("it is not seen");
+    };
+    if !keeps_statements {
+        let aware = [("CERTMILL_DATABASE__POOLER", "transaction")];
+        let said = refused_with(folder.path(), url, 3, &aware).await;
+        assert!(said.contains("max_prepared_statements"), "{said}");
+    }
+}
+
+/// No start-up options, no LISTEN, server processes that change owners between sessions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_works_through_a_pooler_by_polling() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let settings = [("database.pooler", "transaction"), ("wake", "poll")];
+    let place = tempfile::tempdir().unwrap();
+    let Some((cluster, bouncer)) = Cluster::start_behind(&settings, place.path()).await else {
+        return;
+    };
+    let mut workload = Workload::begin(cluster.client().await, 1).await;
+    workload.bulk(25).await;
+    for _ in 0..5 {
+        workload.request().await;
+    }
+    assert_eq!(workload.history.count("ok"), 30);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while cluster
+        .count("version v JOIN certificate c ON c.version_id = v.id WHERE c.name LIKE 'n%'")
+        .await
+        < 30
+    {
+        assert!(Instant::now() < deadline, "not all are issued");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let listening = "pg_stat_activity WHERE query ILIKE 'LISTEN%'";
+    assert_eq!(cluster.count(listening).await, 0, "nobody listens");
+    drop(bouncer);
+}
+
+/// Sets what the pooler does not pass on for the application's login.
+pub async fn set_limits(db: &TestDb) {
+    let mut superuser = sqlx::PgConnection::connect(db.superuser_url().expose_secret())
+        .await
+        .unwrap();
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    for limit in LIMITS {
+        let set = format!("ALTER ROLE certmill_app IN DATABASE {name} SET {limit}");
+        sqlx::query(AssertSqlSafe(set))
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+    }
+}
