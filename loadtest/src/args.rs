@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::suites::faults;
 use crate::suites::queue::noop_worker::NoopWorker;
 
 /// Drives real processes over a throw-away Postgres and prints what they reach.
@@ -39,6 +40,8 @@ pub struct Args {
 pub enum Verb {
     /// Writes the page of figures from the committed runs
     Page,
+    /// Harms real processes while clients ask, and checks what came of it
+    Faults(faults::Options),
     /// The worker of the queue suite; started by it
     #[command(hide = true)]
     NoopWorker(NoopWorker),

@@ -95,7 +95,8 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-async fn interrupted() {
+/// A signal that asks this process to end.
+pub async fn interrupted() {
     let (Ok(mut int), Ok(mut term)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

@@ -29,7 +29,7 @@ struct Arguments {
 enum Verb {
     /// Check the house rules: layers, sizes, names, comments, who may use what
     Tidy,
-    /// Run every suite: tidy, habits, build, unit, sql, process; and fuzz with --full
+    /// Run every suite: tidy, habits, build, unit, sql, process, faults; and fuzz with --full
     Test(suites::Choice),
     /// Install the pinned tools that tests call, and print the variable that leads tests to them
     Tools {

@@ -67,9 +67,28 @@ impl Child {
     /// # Errors
     /// It is gone already.
     pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// It is gone already.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.process.id())?;
         let pid = Pid::from_raw(pid).context("no process id")?;
-        kill_process(pid, Signal::TERM).with_context(|| format!("{} is gone", self.name))
+        kill_process(pid, signal).with_context(|| format!("{} is gone", self.name))
+    }
+
+    /// Makes sure that it has not ended.
+    ///
+    /// # Errors
+    /// It has; the words hold the end of its log.
+    pub fn require_alive(&mut self) -> Result<()> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} ended with {status}\n{}", self.name, self.tail()),
+        }
     }
 
     /// Waits for its own end, which must be a success.

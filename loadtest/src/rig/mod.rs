@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use crate::{building, say};
 pub use child::Child;
 pub use database::Database;
-pub use usage::{Cpu, peak_rss_mb};
+pub use usage::{Cpu, peak_rss_mb, rss_mb};
 
 const READY_WITHIN: Duration = Duration::from_secs(40);
 const STOP_WITHIN: Duration = Duration::from_secs(30);

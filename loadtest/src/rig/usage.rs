@@ -100,11 +100,23 @@ impl Times {
 /// # Errors
 /// The process is gone.
 pub fn peak_rss_mb(pid: u32) -> Result<f64> {
+    memory_mb(pid, "VmHWM:")
+}
+
+/// The memory that a process has resident now, in MB.
+///
+/// # Errors
+/// The process is gone.
+pub fn rss_mb(pid: u32) -> Result<f64> {
+    memory_mb(pid, "VmRSS:")
+}
+
+fn memory_mb(pid: u32, line: &str) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("process {pid} is gone"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    Ok(kib.context("the kernel does not tell VmHWM")? * 1024.0 / 1e6)
+    let rest = text.lines().find_map(|text| text.strip_prefix(line));
+    let kib = rest.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    Ok(kib.with_context(|| format!("the kernel does not tell {line}"))? * 1024.0 / 1e6)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! The suites: one file or folder each, one line each in the registry.
 
+pub mod faults;
 pub mod issuance;
 pub mod queue;

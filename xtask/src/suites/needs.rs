@@ -20,13 +20,13 @@ const TOOLS: [(&str, &str, &str, &[Suite]); 5] = [
         "setpriv",
         "util-linux",
         "running Postgres without root",
-        &[Suite::Sql, Suite::Process],
+        &[Suite::Sql, Suite::Process, Suite::Faults],
     ),
     (
         "setsid",
         "util-linux",
         "running Postgres apart from the terminal",
-        &[Suite::Sql, Suite::Process],
+        &[Suite::Sql, Suite::Process, Suite::Faults],
     ),
     (
         "openssl",
@@ -38,7 +38,7 @@ const TOOLS: [(&str, &str, &str, &[Suite]); 5] = [
         "pgbouncer",
         "pgbouncer",
         "seeing a pooler for what it is",
-        &[Suite::Sql],
+        &[Suite::Sql, Suite::Process, Suite::Faults],
     ),
 ];
 

@@ -12,6 +12,9 @@ use crate::tidy::Member;
 /// How long each fuzz target runs.
 const FUZZ_S: u32 = 60;
 
+/// The test binary of the suite of that name.
+const FAULTS: &str = "faults";
+
 /// A suite, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
@@ -29,6 +32,8 @@ pub enum Suite {
     Contract,
     /// Real processes that are killed and paused
     Process,
+    /// Real processes under faults, judged by what their clients saw
+    Faults,
     /// A short run of each fuzz target (with `--full`)
     Fuzz,
 }
@@ -51,7 +56,7 @@ pub enum Step {
 }
 
 impl Suite {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tidy,
         Self::Habits,
         Self::Build,
@@ -59,6 +64,7 @@ impl Suite {
         Self::Sql,
         Self::Contract,
         Self::Process,
+        Self::Faults,
         Self::Fuzz,
     ];
 
@@ -76,11 +82,12 @@ impl Suite {
             Self::Sql => "sql",
             Self::Contract => "contract",
             Self::Process => "process",
+            Self::Faults => "faults",
             Self::Fuzz => "fuzz",
         }
     }
 
-    /// What the suite may take; `full` runs the process suite at full length.
+    /// What the suite may take; `full` runs the suites of real processes at full length.
     pub fn budget(self, full: bool) -> Duration {
         let minutes = match self {
             Self::Tidy => 10,
@@ -92,6 +99,8 @@ impl Suite {
             Self::Contract => 3,
             Self::Process if full => 30,
             Self::Process => 9,
+            Self::Faults if full => 60,
+            Self::Faults => 9,
             Self::Fuzz => 15,
         };
         Duration::from_secs(minutes * 60)
@@ -109,7 +118,7 @@ impl Suite {
     pub fn needs_build(self) -> bool {
         matches!(
             self,
-            Self::Unit | Self::Sql | Self::Contract | Self::Process
+            Self::Unit | Self::Sql | Self::Contract | Self::Process | Self::Faults
         )
     }
 }
@@ -204,6 +213,15 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
                 &test.into_iter().chain(names).collect::<Vec<_>>(),
             ))]
         }
+        Suite::Faults => {
+            let tests = members.iter().flat_map(|member| &member.tests);
+            if !tests.into_iter().any(|test| test == FAULTS) {
+                bail!("no crate has a test binary called `{FAULTS}`");
+            }
+            vec![Step::Tests(cargo(
+                &[&test[..], &["--test", FAULTS]].concat(),
+            ))]
+        }
     })
 }
 
@@ -213,11 +231,11 @@ fn strange_requests() -> Step {
     Step::Tests(words.split(' ').map(str::to_owned).collect())
 }
 
-/// Test binaries other than `it`; tidy holds that only cli has such.
+/// Test binaries for real processes; tidy holds that only cli has such.
 fn process_binaries(members: &[Member]) -> Vec<&str> {
     let all = members.iter().flat_map(|member| &member.tests);
     all.map(String::as_str)
-        .filter(|name| *name != "it")
+        .filter(|name| !["it", FAULTS].contains(name))
         .collect()
 }
 
@@ -259,14 +277,17 @@ mod tests {
         let all = chosen(&[], false);
         let process = steps(Suite::Process, &all, &members).unwrap();
         let text = format!("{process:?}");
-        assert!(text.contains("process") && text.contains("faults") && !text.contains("\"it\""));
-        assert_eq!(steps(Suite::Build, &all, &members).unwrap().len(), 4);
+        assert!(text.contains("process") && !text.contains("faults") && !text.contains("\"it\""));
+        let faults = steps(Suite::Faults, &all, &members).unwrap();
+        assert!(format!("{faults:?}").contains("faults"));
+        assert_eq!(steps(Suite::Build, &all, &members).unwrap().len(), 5);
     }
 
     #[test]
     fn a_suite_without_tests_is_refused() {
         assert!(steps(Suite::Sql, &[], &[member(&["process"])]).is_err());
         assert!(steps(Suite::Process, &[], &[member(&["it"])]).is_err());
+        assert!(steps(Suite::Faults, &[], &[member(&["process"])]).is_err());
     }
 
     #[test]
@@ -282,6 +303,6 @@ mod tests {
     #[test]
     fn the_ordinary_run_ends_before_ci_does() {
         let total: Duration = chosen(&[], false).iter().map(|s| s.budget(false)).sum();
-        assert!(total < Duration::from_secs(65 * 60));
+        assert!(total < Duration::from_secs(75 * 60));
     }
 }

@@ -25,6 +25,7 @@ const OWNED: [Owned; 6] = [
             "shared/coordination/",
             "shared/pg/",
             "loadtest/src/rig/database.rs",
+            "loadtest/src/suites/faults/ledger.rs",
             "loadtest/src/suites/queue/drain.rs",
         ],
     },
@@ -47,7 +48,7 @@ const OWNED: [Owned; 6] = [
             "SystemTime::now",
             "Uuid::now_v7",
         ],
-        places: &["shared/telemetry/"],
+        places: &["shared/telemetry/", "loadtest/src/suites/faults/history.rs"],
     },
     Owned {
         rule: Rule::Environment,

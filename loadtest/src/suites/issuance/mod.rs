@@ -8,7 +8,7 @@ mod client;
 mod latency;
 mod limit;
 mod round;
-mod workload;
+pub mod workload;
 
 use anyhow::Result;
 

@@ -1,0 +1,245 @@
+//! What the database tells of a run: the event log that the harness installs, and the checkers.
+//!
+//! Invariant: it looks as the superuser on connections of its own, past every proxy.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the load test asks the database directly"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use certmill_pg::{ConnectOptions, Pool, connect};
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, FromRow};
+
+use super::history::Entry;
+use crate::page;
+
+/// How long a server that is coming up again is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A checker's name and the rows that it found.
+pub type Violation = (String, Vec<Value>);
+
+/// Counts of what happened so far.
+#[derive(Clone, Copy, Debug, Default, FromRow)]
+pub struct Tally {
+    /// Jobs that were taken from a lost owner.
+    pub rescues: i64,
+    /// Terms of leaders.
+    pub terms: i64,
+    /// Versions that are stored.
+    pub versions: i64,
+}
+
+/// The superuser's view.
+pub struct Ledger {
+    pool: Pool,
+}
+
+impl Ledger {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open(url: &SecretString) -> Result<Self> {
+        let options = ConnectOptions {
+            acquire_timeout: Duration::from_secs(5),
+            ..ConnectOptions::new("faults").max_connections(3)
+        };
+        let pool = connect(url, options).await?;
+        Ok(Self { pool })
+    }
+
+    /// Installs the event log.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn install(&self) -> Result<()> {
+        let text = fs::read_to_string(folder().join("harness.sql"))?;
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// One value; a server that is coming up again is waited for.
+    ///
+    /// # Errors
+    /// The database's, when the patience is over.
+    pub async fn number(&self, sql: &str) -> Result<i64> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+                .fetch_one(&self.pool)
+                .await
+                .map_err(certmill_pg::Error::from);
+            match answer {
+                Err(error) if error.is_retryable() && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                answer => return answer.with_context(|| sql.to_owned()),
+            }
+        }
+    }
+
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn execute(&self, sql: &str) -> Result<u64> {
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await
+            .with_context(|| sql.to_owned())?;
+        Ok(done.rows_affected())
+    }
+
+    /// The root that the API's own certificate leads to, in DER.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn root_certificate(&self) -> Result<Vec<u8>> {
+        sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
+            .fetch_one(&self.pool)
+            .await
+            .context("the root certificate")
+    }
+
+    /// The name of the process that leads now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn leader(&self) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(
+            "SELECT label FROM leader WHERE holder IS NOT NULL AND expires_at > clock_timestamp()",
+        )
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// How many jobs a process has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn running(&self, name: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "SELECT count(*) FROM job j JOIN process p ON p.id = j.worker_id \
+             WHERE j.state = 1 AND p.label = $1",
+        )
+        .bind(name)
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// What happened so far.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tally(&self) -> Result<Tally> {
+        Ok(sqlx::query_as(
+            "SELECT (SELECT count(*) FROM harness.job_events WHERE ev = 'rescued') AS rescues, \
+                    (SELECT count(*) FROM harness.leader_epochs) AS terms, \
+                    (SELECT count(*) FROM version) AS versions",
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Writes down that the last fault is over.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn note_healed(&self) -> Result<()> {
+        self.number(
+            "WITH noted AS (INSERT INTO harness.phase VALUES ('healed', clock_timestamp()) \
+             RETURNING 1) SELECT count(*) FROM noted",
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Loads what the clients saw beside the real tables.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn load(&self, history: &[Entry]) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO harness.h_enqueue \
+             SELECT op_id, op, name, outcome, certificate_id, job_id, t0, t1 \
+             FROM jsonb_to_recordset($1) AS h (op_id text, op text, name text, outcome text, \
+                  certificate_id uuid, job_id bigint, t0 timestamptz, t1 timestamptz)",
+        )
+        .bind(serde_json::to_value(history)?)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Waits until nothing is left that was due when the last fault ended, at most so long; how
+    /// long that took. The checker itself says afterwards what did not move.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn moved(&self, within: Duration) -> Result<Duration> {
+        let began = Instant::now();
+        while began.elapsed() < within {
+            if self
+                .check("I20a_all_moved_since_the_last_fault.sql")
+                .await?
+                .is_empty()
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Runs every checker; those that found something.
+    ///
+    /// # Errors
+    /// A checker cannot be read or run.
+    pub async fn violations(&self) -> Result<Vec<Violation>> {
+        let entries = fs::read_dir(folder())?.flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with('I'))
+            .collect();
+        names.sort_unstable();
+        ensure!(names.len() > 15, "checkers are missing: {names:?}");
+        let mut violations = Vec::new();
+        for name in names {
+            let rows = self.check(&name).await?;
+            if !rows.is_empty() {
+                violations.push((name, rows));
+            }
+        }
+        Ok(violations)
+    }
+
+    /// What one checker finds, at most 20 rows.
+    ///
+    /// # Errors
+    /// It cannot be read or run.
+    pub async fn check(&self, file: &str) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(folder().join(file)).with_context(|| file.to_owned())?;
+        let sql = format!("SELECT to_jsonb(found) FROM (\n{text}\n) found LIMIT 20");
+        let mut conn = self.pool.acquire().await?;
+        sqlx::raw_sql("SET search_path = harness, public")
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut *conn)
+            .await
+            .with_context(|| file.to_owned())
+    }
+}
+
+fn folder() -> PathBuf {
+    page::root().join("loadtest/checks")
+}

@@ -1,0 +1,7 @@
+//! What is done, by what it is done to.
+
+pub mod controls;
+pub mod network;
+pub mod pooler;
+pub mod postgres;
+pub mod process;

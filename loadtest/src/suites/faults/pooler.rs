@@ -1,0 +1,136 @@
+//! A PgBouncer between the processes and Postgres, with a proxy of its own behind it.
+//!
+//! Invariant: it listens on loopback only and keeps its address when it is started again; it runs in
+//! session mode, which every release can carry our statements in.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
+
+use super::proxy::{Proxy, Upstream};
+use crate::rig::Child;
+
+/// Where distributions put it.
+const PLACES: [&str; 2] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
+
+/// What a pooler does not pass on, as the reference of settings says.
+pub const LIMITS: [&str; 6] = [
+    "statement_timeout = '15s'",
+    "lock_timeout = '5s'",
+    "idle_in_transaction_session_timeout = '5s'",
+    "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
+    "jit = off",
+];
+
+/// The pooler and what is behind it.
+pub struct Pooler {
+    process: Child,
+    /// Its way to Postgres.
+    pub behind: Proxy,
+    address: SocketAddr,
+    folder: PathBuf,
+    starts: u32,
+}
+
+/// Whether this machine has one.
+pub fn is_here() -> bool {
+    program().is_some()
+}
+
+fn program() -> Option<&'static str> {
+    PLACES.into_iter().find(|place| Path::new(place).exists())
+}
+
+impl Pooler {
+    /// Starts one for this login (`user:password`) and database.
+    ///
+    /// # Errors
+    /// It is not installed, or does not listen in time.
+    pub async fn start(
+        upstream: Upstream,
+        login: &str,
+        database: &str,
+        folder: &Path,
+    ) -> Result<Self> {
+        let behind = Proxy::open(upstream).await?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let folder = folder.join("pooler");
+        fs::create_dir(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
+        let (user, password) = login.split_once(':').context("a login without password")?;
+        let users = folder.join("users");
+        fs::write(&users, format!("\"{user}\" \"{password}\"\n"))?;
+        let text = format!(
+            "[databases]\n{database} = host=127.0.0.1 port={} dbname={database}\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
+             auth_type = scram-sha-256\nauth_file = {}\npool_mode = session\n\
+             default_pool_size = 90\nserver_login_retry = 1\n",
+            behind.address().port(),
+            address.port(),
+            users.display()
+        );
+        fs::write(folder.join("config"), text)?;
+        let process = begin(&folder, 1)?;
+        let pooler = Self {
+            process,
+            behind,
+            address,
+            folder,
+            starts: 1,
+        };
+        pooler.listens().await?;
+        Ok(pooler)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kills it and starts it again.
+    ///
+    /// # Errors
+    /// It had ended by itself, or does not listen in time.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.require_alive()?;
+        self.process.signal(Signal::KILL)?;
+        self.starts += 1;
+        self.process = begin(&self.folder, self.starts)?;
+        self.listens().await
+    }
+
+    async fn listens(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(self.address).is_err() {
+            if Instant::now() > deadline {
+                bail!(
+                    "the pooler does not listen; its log is in {}",
+                    self.folder.display()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+}
+
+fn begin(folder: &Path, nth: u32) -> Result<Child> {
+    let program = program().context("there is no pgbouncer here (package pgbouncer)")?;
+    let config = folder.join("config").display().to_string();
+    let mut args = Vec::new();
+    if rustix::process::geteuid().is_root() {
+        // It refuses to run as root, and a change of the user ends the tie to our end.
+        args.extend(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        args.extend(["--pdeathsig", "KILL"]);
+    }
+    args.extend([program, config.as_str()]);
+    let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+    let log = folder.join(format!("{nth}.log"));
+    Child::start("pgbouncer", Path::new("setpriv"), &args, &[], &log)
+}

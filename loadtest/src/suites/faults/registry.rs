@@ -1,0 +1,308 @@
+//! The faults: one entry each.
+//!
+//! Invariant: an entry says what must come of it; nothing is played that is not in this list.
+
+use anyhow::Result;
+use futures::future::LocalBoxFuture;
+
+use super::plays::{controls, network, pooler, postgres, process};
+use super::site::Variant;
+use super::stage::Stage;
+
+/// What must come of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Every checker is silent, and some client was left in doubt or some job was rescued.
+    Holds,
+    /// Every checker is silent; the fault is too gentle to leave doubts or lost jobs behind.
+    HoldsGently,
+    /// A control: this checker must speak.
+    Breaks(&'static str),
+    /// A control: the run must be refused, for nothing was injected.
+    IsRefused,
+}
+
+/// What plays a fault: it answers how often it hurt, and everything is healed when it ends.
+pub type Play = for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, Result<u64>>;
+
+/// One fault.
+#[derive(Clone, Copy)]
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is done.
+    pub about: &'static str,
+    /// Whether it belongs to the short run.
+    pub quick: bool,
+    /// What must come of it.
+    pub expect: Expect,
+    /// How its site differs.
+    pub variant: Variant,
+    /// Does it.
+    pub play: Play,
+}
+
+/// Jobs that take a while are hit in the middle; these settings exist in debug builds only.
+#[cfg(debug_assertions)]
+const SLOW: Variant = variant(&[
+    ("failpoints.finish_delay_ms_max", "1200"),
+    ("failpoints.finish_delay_share", "0.3"),
+]);
+#[cfg(not(debug_assertions))]
+const SLOW: Variant = variant(&[]);
+
+/// The fence is left out, which only debug builds can.
+#[cfg(debug_assertions)]
+const UNFENCED: Variant = variant(&[
+    ("failpoints.finish_delay_ms_max", "3000"),
+    ("failpoints.finish_delay_share", "1"),
+    ("failpoints.unfenced_finish", "true"),
+]);
+
+const USUAL: Variant = variant(&[]);
+
+/// A PgBouncer in between, so that no start-up option and no notification arrives.
+const POOLED: Variant = Variant {
+    settings: &[("database.pooler", "transaction"), ("wake", "poll")],
+    server: &[],
+    pooled: true,
+};
+
+const fn variant(settings: &'static [(&'static str, &'static str)]) -> Variant {
+    Variant {
+        settings,
+        server: &[],
+        pooled: false,
+    }
+}
+
+const fn fault(name: &'static str, about: &'static str, expect: Expect, play: Play) -> Fault {
+    Fault {
+        name,
+        about,
+        quick: false,
+        expect,
+        variant: USUAL,
+        play,
+    }
+}
+
+impl Fault {
+    /// Why this machine cannot play it, if so.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let lacks_pooler = self.variant.pooled && !super::pooler::is_here();
+        lacks_pooler.then_some("there is no pgbouncer here (package pgbouncer)")
+    }
+
+    const fn quick(mut self) -> Self {
+        self.quick = true;
+        self
+    }
+
+    const fn on(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
+    }
+}
+
+/// Every fault.
+pub const FAULTS: &[Fault] = &[
+    fault(
+        "worker-killed",
+        "SIGKILL of a worker while it has jobs, again and again",
+        Expect::Holds,
+        |stage| Box::pin(process::worker_killed(stage)),
+    )
+    .quick()
+    .on(SLOW),
+    fault(
+        "worker-paused",
+        "SIGSTOP of a worker for longer than its lease, while it has jobs",
+        Expect::Holds,
+        |stage| Box::pin(process::worker_paused(stage)),
+    )
+    .quick()
+    .on(SLOW),
+    fault(
+        "api-killed",
+        "SIGKILL of an api under load",
+        Expect::Holds,
+        |stage| Box::pin(process::api_killed(stage)),
+    ),
+    fault(
+        "leader-killed",
+        "SIGKILL of the leading scheduler, again and again",
+        Expect::HoldsGently,
+        |stage| Box::pin(process::leader_killed(stage)),
+    ),
+    fault(
+        "commit-answers-lost",
+        "one commit of four is carried out, and its answer does not arrive",
+        Expect::Holds,
+        |stage| Box::pin(network::commit_answers_lost(stage)),
+    )
+    .quick(),
+    fault(
+        "sessions-terminated",
+        "pg_terminate_backend of every session of certmill, twice a second",
+        Expect::Holds,
+        |stage| Box::pin(postgres::sessions_terminated(stage)),
+    )
+    .quick(),
+    fault(
+        "postgres-killed",
+        "kill -9 of the postmaster under load, twice",
+        Expect::Holds,
+        |stage| Box::pin(postgres::postmaster_killed(stage)),
+    )
+    .quick(),
+    fault(
+        "network-silent",
+        "half-open: nothing arrives in either direction, nothing is closed",
+        Expect::Holds,
+        |stage| Box::pin(network::silent(stage)),
+    ),
+    fault(
+        "api-paused",
+        "SIGSTOP of an api for longer than its lease",
+        Expect::Holds,
+        |stage| Box::pin(process::api_paused(stage)),
+    ),
+    fault(
+        "leader-paused",
+        "SIGSTOP of the leading scheduler for longer than its lease",
+        Expect::HoldsGently,
+        |stage| Box::pin(process::leader_paused(stage)),
+    ),
+    fault(
+        "rolling-restart",
+        "SIGTERM to each process in turn, under load",
+        Expect::HoldsGently,
+        |stage| Box::pin(process::rolling_restart(stage)),
+    ),
+    fault(
+        "commits-lost",
+        "one commit of four does not arrive, and the connection ends",
+        Expect::Holds,
+        |stage| Box::pin(network::commits_lost(stage)),
+    ),
+    fault(
+        "answers-swallowed",
+        "requests arrive and answers do not",
+        Expect::Holds,
+        |stage| Box::pin(network::answers_swallowed(stage)),
+    ),
+    fault(
+        "network-cut",
+        "connections end and new ones are closed at once",
+        Expect::Holds,
+        |stage| Box::pin(network::cut(stage)),
+    ),
+    fault(
+        "network-resets",
+        "connections are reset for half a second of each second",
+        Expect::Holds,
+        |stage| Box::pin(network::resets(stage)),
+    ),
+    fault(
+        "network-late",
+        "whatever arrives, arrives 60 ms later",
+        Expect::HoldsGently,
+        |stage| Box::pin(network::late(stage)),
+    ),
+    fault(
+        "hints-dropped",
+        "notifications do not arrive",
+        Expect::HoldsGently,
+        |stage| Box::pin(network::hints_dropped(stage)),
+    ),
+    fault(
+        "leader-one-way",
+        "the leader's requests arrive, and no answer comes back to it",
+        Expect::HoldsGently,
+        |stage| Box::pin(network::leader_one_way(stage)),
+    ),
+    fault(
+        "backend-killed",
+        "kill -9 of one session's server process",
+        Expect::Holds,
+        |stage| Box::pin(postgres::backend_killed(stage)),
+    ),
+    fault(
+        "postgres-stopped",
+        "SIGQUIT of the postmaster: stopped at once, recovers",
+        Expect::Holds,
+        |stage| Box::pin(postgres::stopped_at_once(stage)),
+    ),
+    fault(
+        "postgres-restarted",
+        "SIGINT of the postmaster: stopped in good order, started again",
+        Expect::Holds,
+        |stage| Box::pin(postgres::restarted(stage)),
+    ),
+    fault(
+        "postgres-paused",
+        "SIGSTOP of the whole server",
+        Expect::Holds,
+        |stage| Box::pin(postgres::paused(stage)),
+    ),
+    fault(
+        "connections-used-up",
+        "somebody else takes every connection of the server",
+        Expect::Holds,
+        |stage| Box::pin(postgres::connections_used_up(stage)),
+    ),
+    fault(
+        "jobs-locked",
+        "somebody holds the table of jobs in ACCESS EXCLUSIVE MODE",
+        Expect::Holds,
+        |stage| Box::pin(postgres::jobs_locked(stage)),
+    ),
+    fault(
+        "pooler-restarted",
+        "SIGKILL of the PgBouncer in between, again and again",
+        Expect::Holds,
+        |stage| Box::pin(pooler::restarted(stage)),
+    )
+    .on(POOLED),
+    fault(
+        "pooler-answers-commits",
+        "behind a PgBouncer one commit of four is not answered: it answers with an error of its own",
+        Expect::Holds,
+        |stage| Box::pin(pooler::commit_answers_lost(stage)),
+    )
+    .quick()
+    .on(POOLED),
+    #[cfg(debug_assertions)]
+    fault(
+        "control-unfenced",
+        "a control: the fence is left out, so that a paused worker completes twice",
+        Expect::Breaks("I2e_one_version_a_generation.sql"),
+        |stage| Box::pin(controls::unfenced(stage)),
+    )
+    .quick()
+    .on(UNFENCED),
+    fault(
+        "control-nothing",
+        "a control: nothing is done, which must be found out",
+        Expect::IsRefused,
+        |stage| Box::pin(controls::nothing(stage)),
+    )
+    .quick(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_six_faults_are_quick() {
+        let mut names: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FAULTS.len());
+        let holds = |fault: &&Fault| matches!(fault.expect, Expect::Holds | Expect::HoldsGently);
+        let quick = FAULTS.iter().filter(|fault| fault.quick);
+        assert_eq!(quick.filter(holds).count(), 6);
+    }
+}

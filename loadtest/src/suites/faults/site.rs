@@ -1,0 +1,397 @@
+//! The processes under faults: two apis, two workers and two schedulers, each with a proxy of its
+//! own between it and Postgres.
+//!
+//! Invariant: all of it ends with this value, processes before their database and folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use certmill_pg::embedded::{DATABASE, Embedded, EmbeddedOptions, Login};
+use certmill_settings::{Env, default_cache_dir};
+use rustix::process::Signal;
+use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::TempDir;
+
+use super::ledger::Ledger;
+use super::pooler::{self, Pooler};
+use super::proxy::{Proxy, Upstream};
+use crate::rig::{Child, Door};
+use crate::say;
+
+/// Name and role of every process.
+pub const MEMBERS: [(&str, &str); 6] = [
+    ("api-1", "api"),
+    ("api-2", "api"),
+    ("worker-1", "worker"),
+    ("worker-2", "worker"),
+    ("scheduler-1", "scheduler"),
+    ("scheduler-2", "scheduler"),
+];
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Leases and slots shortened, their ratios kept.
+const SETTINGS: [(&str, &str); 12] = [
+    ("worker.concurrency", "8"),
+    ("process.lease_ms", "5000"),
+    ("process.beat_ms", "1200"),
+    ("process.rescue_ms", "1000"),
+    ("leader.lease_ms", "3000"),
+    ("schedule.renewal_slot_ms", "2000"),
+    ("poll_ms", "500"),
+    ("shutdown_grace_ms", "10000"),
+    ("migrate_at_boot", "false"),
+    ("api.rate_per_s", "1000000"),
+    ("api.burst", "1000000"),
+    ("database.max_connections", "12"),
+];
+
+/// How a site differs from the usual one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Variant {
+    /// Further settings of every process.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Further settings of the server.
+    pub server: &'static [(&'static str, &'static str)],
+    /// Whether a PgBouncer stands between the processes and Postgres.
+    pub pooled: bool,
+}
+
+/// The running site.
+pub struct Site {
+    members: BTreeMap<&'static str, Child>,
+    proxies: BTreeMap<&'static str, Proxy>,
+    /// The pooler in between, where there is one.
+    pub pooler: Option<Pooler>,
+    /// What the database tells.
+    pub ledger: Ledger,
+    server: Embedded,
+    listens: BTreeMap<&'static str, String>,
+    settings: Vec<(String, String)>,
+    program: PathBuf,
+    starts: usize,
+    folder: TempDir,
+}
+
+impl Site {
+    /// Starts the server, makes the schema with the event log beside it, starts every process and
+    /// waits until it is ready.
+    ///
+    /// # Errors
+    /// Something does not start; the words hold the end of its log.
+    pub async fn open(program: &Path, variant: Variant) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("certmill-faults-")
+            .tempdir()?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
+        let cache = default_cache_dir(&Env::of_process());
+        let mut options = EmbeddedOptions::new(folder.path().join("pg"), cache);
+        options.settings = owned(variant.server);
+        let server = Embedded::start(options, &|_| {}).await?;
+        let ledger = Ledger::open(&server.url(Login::Superuser, DATABASE)).await?;
+        let mut upstream = upstream(&server.app_url())?;
+        let mut pooler = None;
+        if variant.pooled {
+            let (login, _) = parts(server.app_url().expose_secret()).map(owned_pair)?;
+            let started = Pooler::start(upstream, &login, DATABASE, folder.path()).await?;
+            for limit in pooler::LIMITS {
+                let set = format!("ALTER ROLE certmill_app SET {limit}");
+                ledger.execute(&set).await?;
+            }
+            upstream = Upstream::Tcp(started.address());
+            pooler = Some(started);
+        }
+        let (mut proxies, mut listens) = (BTreeMap::new(), BTreeMap::new());
+        for (name, role) in MEMBERS {
+            proxies.insert(name, Proxy::open(upstream.clone()).await?);
+            if role == "api" {
+                let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+                listens.insert(name, address.to_string());
+            }
+        }
+        let mut site = Self {
+            members: BTreeMap::new(),
+            proxies,
+            pooler,
+            ledger,
+            server,
+            listens,
+            settings: owned(&SETTINGS)
+                .into_iter()
+                .chain(owned(variant.settings))
+                .collect(),
+            program: program.to_owned(),
+            starts: 0,
+            folder,
+        };
+        site.migrate().await?;
+        for (name, _) in MEMBERS {
+            site.launch(name)?;
+        }
+        for (name, _) in MEMBERS {
+            site.ready(name).await?;
+        }
+        Ok(site)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let files = [
+            ("migrate.url", self.server.owner_url()),
+            ("database.url", self.server.app_url()),
+        ];
+        for (file, url) in &files {
+            private_file(&self.path(file), url)?;
+        }
+        let mut args = vec!["migrate".to_owned(), "--init".to_owned()];
+        args.extend(self.args("keys"));
+        let variable = |name: &str, file: &str| {
+            let path = self.path(file).display().to_string();
+            (format!("CERTMILL_{name}_URL_FILE"), path)
+        };
+        let env = [
+            variable("DATABASE", "database.url"),
+            variable("MIGRATE", "migrate.url"),
+        ];
+        let log = self.path("migrate.log");
+        let mut child = Child::start("migrate", &self.program, &args, &env, &log)?;
+        child.ended_well(Duration::from_secs(60)).await?;
+        self.ledger.install().await
+    }
+
+    /// Starts a process under this name; its log is a file of its own.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn launch(&mut self, name: &'static str) -> Result<()> {
+        let program = self.program.clone();
+        self.launch_by(name, &program, &[])
+    }
+
+    /// As [`Site::launch`], through another program that is given `before` and then ours.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn launch_by(
+        &mut self,
+        name: &'static str,
+        program: &Path,
+        before: &[String],
+    ) -> Result<()> {
+        let (_, role) = MEMBERS
+            .into_iter()
+            .find(|member| member.0 == name)
+            .context("no such process")?;
+        let url = self.url_through(self.proxy(name)?.address())?;
+        let file = self.path(&format!("{name}.url"));
+        private_file(&file, &url)?;
+        let mut args = before.to_vec();
+        args.extend([role, "--name", name].map(str::to_owned));
+        args.extend(self.args(name));
+        if let Some(listen) = self.listens.get(name) {
+            args.extend(["--listen".to_owned(), listen.clone()]);
+        }
+        let env = [(
+            "CERTMILL_DATABASE_URL_FILE".to_owned(),
+            file.display().to_string(),
+        )];
+        self.starts += 1;
+        let log = self.path(&format!("{name}.{}.log", self.starts));
+        let child = Child::start(name, program, &args, &env, &log)?;
+        self.members.insert(name, child);
+        Ok(())
+    }
+
+    /// Waits for the ready line.
+    ///
+    /// # Errors
+    /// The process ends, or is not ready in time.
+    pub async fn ready(&mut self, name: &str) -> Result<()> {
+        let child = self.members.get_mut(name).context("no such process")?;
+        child.logged("ready", READY_WITHIN).await
+    }
+
+    /// Kills a process and starts its successor.
+    ///
+    /// # Errors
+    /// It had ended by itself, or the successor cannot be started.
+    pub fn replace(&mut self, name: &'static str) -> Result<()> {
+        self.signal(name, Signal::KILL)?;
+        self.members.remove(name);
+        self.launch(name)
+    }
+
+    /// Asks a process to end, waits for its good end, and starts its successor.
+    ///
+    /// # Errors
+    /// It ends otherwise, or too late.
+    pub async fn restart(&mut self, name: &'static str) -> Result<()> {
+        let mut child = self.members.remove(name).context("no such process")?;
+        child.terminate()?;
+        child.ended_well(Duration::from_secs(15)).await?;
+        self.launch(name)
+    }
+
+    /// Sends a signal to a process, which must be up.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn signal(&mut self, name: &str, signal: Signal) -> Result<()> {
+        let child = self.members.get_mut(name).context("no such process")?;
+        child.require_alive()?;
+        child.signal(signal)
+    }
+
+    /// Whether every process is up (or paused).
+    ///
+    /// # Errors
+    /// One ended by itself; the words hold the end of its log.
+    pub fn require_all(&mut self) -> Result<()> {
+        ensure!(self.members.len() == MEMBERS.len(), "a process is missing");
+        self.members.values_mut().try_for_each(Child::require_alive)
+    }
+
+    /// The process id of each.
+    pub fn pids(&self) -> BTreeMap<&'static str, u32> {
+        let members = self.members.iter();
+        members.map(|(name, child)| (*name, child.pid())).collect()
+    }
+
+    /// The id of the postmaster.
+    ///
+    /// # Errors
+    /// It does not run at this moment.
+    pub fn postmaster(&self) -> Result<u32> {
+        self.server.pid().context("the database does not run")
+    }
+
+    /// The way of a process to the database.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn proxy(&self, name: &str) -> Result<&Proxy> {
+        self.proxies.get(name).context("no such process")
+    }
+
+    /// All ways to the database.
+    pub fn proxies(&self) -> impl Iterator<Item = &Proxy> {
+        self.proxies.values()
+    }
+
+    /// The application's login, as the server has it.
+    pub fn app_url(&self) -> SecretString {
+        self.server.app_url()
+    }
+
+    /// How an api is reached.
+    ///
+    /// # Errors
+    /// The files that it wrote are not there.
+    pub async fn door(&self, name: &str) -> Result<Door> {
+        let root = self.ledger.root_certificate().await?;
+        let key = fs::read_to_string(self.path("keys/admin.key")).context("the admin key")?;
+        let listen = self.listens.get(name).context("no such api")?;
+        Ok(Door {
+            url: format!("https://{listen}"),
+            key: SecretString::from(key.trim().to_owned()),
+            root_pem: certmill_crypto::chain::certificate_pem(&root),
+        })
+    }
+
+    /// Every line that a process of ours has logged.
+    pub fn log_lines(&self) -> Vec<String> {
+        let files = fs::read_dir(self.folder.path()).into_iter().flatten();
+        let logs = files
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        let text = logs.map(|path| fs::read_to_string(path).unwrap_or_default());
+        text.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Leaves the folder with logs and history behind.
+    pub fn keep(mut self) {
+        self.members.clear();
+        self.folder.disable_cleanup(true);
+        say::line(&format!(
+            "logs are kept in {}",
+            self.folder.path().display()
+        ));
+    }
+
+    /// A path in the folder of this run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The application's connection string by way of this address.
+    ///
+    /// # Errors
+    /// The server's own has another form.
+    pub fn url_through(&self, address: SocketAddr) -> Result<SecretString> {
+        let url = self.server.app_url();
+        let (login, _) = parts(url.expose_secret())?;
+        Ok(SecretString::from(format!(
+            "postgres://{login}@{address}/{DATABASE}?sslmode=disable"
+        )))
+    }
+
+    fn args(&self, name: &str) -> Vec<String> {
+        let path = |file: &str| self.path(file).display().to_string();
+        let mut args = ["--data-dir", &path(name), "--log-format", "json"]
+            .map(str::to_owned)
+            .to_vec();
+        let keys = [
+            ("ca_kek_file", "keys/ca.kek"),
+            ("app_kek_file", "keys/app.kek"),
+        ];
+        let keys = keys.map(|(key, file)| (key.to_owned(), path(file)));
+        for (key, value) in self.settings.iter().chain(&keys) {
+            args.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        args
+    }
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    settings.iter().map(own).collect()
+}
+
+fn owned_pair((login, place): (&str, &str)) -> (String, String) {
+    (login.to_owned(), place.to_owned())
+}
+
+/// Login and place of a connection string.
+fn parts(url: &str) -> Result<(&str, &str)> {
+    let rest = url.strip_prefix("postgres://");
+    rest.and_then(|rest| rest.rsplit_once('@'))
+        .context("the server's connection string has another form")
+}
+
+/// Where the server listens: a socket's folder stands in `?host=`, with `%2F` for a slash or as it is.
+fn upstream(url: &SecretString) -> Result<Upstream> {
+    let (_, place) = parts(url.expose_secret())?;
+    if let Some((_, folder)) = place.split_once("?host=") {
+        ensure!(
+            !folder.contains('%'),
+            "the folder of the socket has odd characters"
+        );
+        return Ok(Upstream::Unix(Path::new(folder).join(".s.PGSQL.5432")));
+    }
+    let address = place.split('/').next().unwrap_or_default();
+    Ok(Upstream::Tcp(
+        address.parse().context("the server's address")?,
+    ))
+}
+
+fn private_file(path: &Path, text: &SecretString) -> Result<()> {
+    fs::write(path, text.expose_secret())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
