@@ -213,16 +213,17 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
                 &test.into_iter().chain(names).collect::<Vec<_>>(),
             ))]
         }
-        Suite::Faults => {
-            let tests = members.iter().flat_map(|member| &member.tests);
-            if !tests.into_iter().any(|test| test == FAULTS) {
-                bail!("no crate has a test binary called `{FAULTS}`");
-            }
-            vec![Step::Tests(cargo(
-                &[&test[..], &["--test", FAULTS]].concat(),
-            ))]
-        }
+        Suite::Faults => vec![short_run_of_faults(&test, members)?],
     })
+}
+
+fn short_run_of_faults(test: &[&str], members: &[Member]) -> Result<Step> {
+    let mut tests = members.iter().flat_map(|member| &member.tests);
+    if !tests.any(|test| test == FAULTS) {
+        bail!("no crate has a test binary called `{FAULTS}`");
+    }
+    let words = [test, &["--test", FAULTS]].concat();
+    Ok(Step::Tests(words.into_iter().map(str::to_owned).collect()))
 }
 
 /// The tests of the API that call schemathesis; in the suite `sql` they are left out.
