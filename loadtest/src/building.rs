@@ -1,4 +1,5 @@
-//! Builds the product as it is shipped, so that nobody measures yesterday's or a debug build.
+//! Builds the product as it is shipped, so that nobody measures yesterday's or a debug build; and
+//! finds the rivals that were built before.
 //!
 //! Invariant: the binary that is measured was built by this run from these sources.
 #![allow(
@@ -7,7 +8,7 @@
 )]
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -38,6 +39,38 @@ pub fn build() -> Result<()> {
         bail!("the build failed ({status})");
     }
     binary().map(|_| ())
+}
+
+/// A rival's program, or why it is not there.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Peer {
+    /// The name of its folder in `loadtest/peers`.
+    pub peer: String,
+    /// Its executable.
+    pub program: Option<PathBuf>,
+    /// Why there is none.
+    pub missing: Option<String>,
+}
+
+/// Where the rivals are, as `cargo xtask bench-setup` left them; nothing is installed.
+///
+/// # Errors
+/// Cargo cannot be started, or the answer is not understood.
+pub fn peers() -> Result<Vec<Peer>> {
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--locked", "-p", "certmill-xtask", "--"])
+        .args(["bench-setup", "--look"])
+        .current_dir(page::root())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo to look for the rivals")?;
+    if !output.status.success() {
+        bail!("cargo xtask bench-setup --look failed ({})", output.status);
+    }
+    let text = String::from_utf8(output.stdout)?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
+        .collect()
 }
 
 /// The built binary: it stands beside our own, since cargo puts both into one folder.

@@ -15,6 +15,8 @@ pub enum Wanted {
     AtMost(f64),
     /// The ratio is at least this.
     RatioAtLeast(f64),
+    /// The ratio is at most this.
+    RatioAtMost(f64),
 }
 
 impl Wanted {
@@ -23,6 +25,7 @@ impl Wanted {
             Self::AtLeast(bound) => format!(">= {bound}"),
             Self::AtMost(bound) => format!("<= {bound}"),
             Self::RatioAtLeast(bound) => format!("ratio >= {bound}"),
+            Self::RatioAtMost(bound) => format!("ratio <= {bound}"),
         }
     }
 
@@ -31,6 +34,7 @@ impl Wanted {
             Self::AtLeast(bound) => value >= bound,
             Self::AtMost(bound) => value <= bound,
             Self::RatioAtLeast(bound) => ratio.is_some_and(|ratio| ratio >= bound),
+            Self::RatioAtMost(bound) => ratio.is_some_and(|ratio| ratio <= bound),
         }
     }
 }
@@ -132,6 +136,11 @@ mod tests {
             .beside("limit", &[4.0, 5.0, 6.0], &[10.0, 10.0, 10.0])
             .wanted(Wanted::RatioAtLeast(0.4));
         assert_eq!((compared.ratio, compared.holds), (Some(0.5), Some(true)));
+        let above = compared.wanted(Wanted::RatioAtMost(0.4));
+        assert_eq!(
+            (above.holds, above.wanted.as_deref()),
+            (Some(false), Some("ratio <= 0.4"))
+        );
         assert_eq!(
             figure(&[1.0]).wanted(Wanted::RatioAtLeast(0.1)).holds,
             Some(false),

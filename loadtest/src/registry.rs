@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::LocalBoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Args;
+use crate::args::{Args, Selection};
 use crate::figure::Figure;
 use crate::report::Report;
 use crate::{building, say, suites, table};
@@ -35,7 +35,7 @@ pub struct Suite {
     pub name: &'static str,
     /// What it shows, in Markdown.
     pub about: &'static str,
-    run: fn(Extent) -> LocalBoxFuture<'static, Result<Vec<Figure>>>,
+    run: fn(Extent, Selection) -> LocalBoxFuture<'static, Result<Vec<Figure>>>,
 }
 
 /// All suites.
@@ -43,12 +43,17 @@ pub const SUITES: &[Suite] = &[
     Suite {
         name: "issuance",
         about: suites::issuance::ABOUT,
-        run: |extent| Box::pin(suites::issuance::run(extent)),
+        run: |extent, selection| {
+            Box::pin(async move {
+                ensure!(selection.is_all(), "the suite issuance has no parts");
+                suites::issuance::run(extent).await
+            })
+        },
     },
     Suite {
         name: "queue",
         about: suites::queue::ABOUT,
-        run: |extent| Box::pin(suites::queue::run(extent)),
+        run: |extent, selection| Box::pin(suites::queue::run(extent, selection)),
     },
 ];
 
@@ -78,7 +83,7 @@ pub fn run(args: &Args) -> Result<()> {
         .context("no runtime")?;
     let figures = runtime.block_on(async {
         tokio::select! {
-            figures = (suite.run)(extent) => figures,
+            figures = (suite.run)(extent, args.selection.clone()) => figures,
             () = interrupted() => bail!("interrupted; everything that was started is being stopped"),
         }
     })?;
@@ -86,7 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
     say::out(&table::plain(&report));
     if let Some(path) = &args.json {
         ensure!(
-            !building::REHEARSAL && args.percent == 100,
+            !building::REHEARSAL && args.percent == 100 && args.selection.is_all(),
             "only a whole run of a release build is written to a file"
         );
         report.write(path)?;

@@ -6,6 +6,7 @@
     reason = "starting cargo and reading the environment is its job"
 )]
 
+mod peers;
 mod suites;
 mod tidy;
 mod tools;
@@ -37,6 +38,8 @@ enum Verb {
         #[arg(long)]
         all: bool,
     },
+    /// Build the rivals that the load test measures beside us (minutes, once)
+    BenchSetup(peers::Choice),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&root()),
         Verb::Test(choice) => suites::run(&root(), &choice),
         Verb::Tools { all } => tools::run(all),
+        Verb::BenchSetup(choice) => peers::run(&root(), &choice),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

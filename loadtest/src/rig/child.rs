@@ -139,6 +139,16 @@ impl Child {
         }
     }
 
+    /// The numbers under `key` of all events of that name that it has told so far.
+    pub fn numbers(&self, event: &str, key: &str) -> Vec<f64> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let value = |line: &str| {
+            let told: serde_json::Value = serde_json::from_str(line).ok()?;
+            (told["event"] == event).then(|| told[key].as_f64())?
+        };
+        text.lines().filter_map(value).collect()
+    }
+
     fn tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last: Vec<&str> = text.lines().rev().take(10).collect();

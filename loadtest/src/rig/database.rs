@@ -15,6 +15,17 @@ use secrecy::SecretString;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What statements cost the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Time of running them, in milliseconds.
+    pub ms: f64,
+    /// WAL that they wrote.
+    pub wal_bytes: f64,
+    /// How many they were.
+    pub calls: f64,
+}
+
 /// The superuser's view.
 pub struct Database {
     pool: Pool,
@@ -152,6 +163,33 @@ impl Database {
             .fetch_one(&self.pool)
             .await?,
         ))
+    }
+
+    /// What the statements of one user in one database have cost since counting began; `None`
+    /// where the server does not count them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn cost(&self, user: &str, database: &str) -> Result<Option<Cost>> {
+        if !self.counts {
+            return Ok(None);
+        }
+        let (ms, wal_bytes, calls) = sqlx::query_as(
+            "SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(wal_bytes), 0)::float8,
+                    coalesce(sum(calls), 0)::float8
+             FROM counts.pg_stat_statements
+             WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = $1)
+               AND dbid = (SELECT oid FROM pg_database WHERE datname = $2)",
+        )
+        .bind(user)
+        .bind(database)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Some(Cost {
+            ms,
+            wal_bytes,
+            calls,
+        }))
     }
 
     /// Begins to count anew.

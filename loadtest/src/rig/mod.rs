@@ -107,6 +107,38 @@ impl Rig {
         self.adopt(name, child).await
     }
 
+    /// The numbers under `key` of all events of that name that a process has told so far.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn told(&self, name: &str, event: &str, key: &str) -> Result<Vec<f64>> {
+        let child = self.members.get(name);
+        child
+            .map(|child| child.numbers(event, key))
+            .with_context(|| format!("{name} does not run"))
+    }
+
+    /// Waits until a process has told of an event.
+    ///
+    /// # Errors
+    /// There is none of that name, it ends, or does not tell in time.
+    pub async fn heard(&mut self, name: &str, event: &str, within: Duration) -> Result<()> {
+        let child = self.members.get_mut(name);
+        let child = child.with_context(|| format!("{name} does not run"))?;
+        child.logged(event, within).await
+    }
+
+    /// Kills a process.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn kill(&mut self, name: &str) -> Result<()> {
+        self.members
+            .remove(name)
+            .map(drop)
+            .context("no such process")
+    }
+
     /// Takes a process over that logs `ready` as ours do.
     ///
     /// # Errors
@@ -234,7 +266,11 @@ fn counts_statements() -> bool {
     })
 }
 
-fn private_file(path: &Path, text: &SecretString) -> Result<()> {
+/// Writes a file that only this user reads.
+///
+/// # Errors
+/// It cannot be written.
+pub fn private_file(path: &Path, text: &SecretString) -> Result<()> {
     fs::write(path, text.expose_secret())?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(())

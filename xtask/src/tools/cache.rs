@@ -41,17 +41,28 @@ impl Cache {
         Self { folder }
     }
 
+    /// A path in the cache.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The folder of this key where it was made before.
+    pub fn present(&self, key: &str) -> Option<PathBuf> {
+        let folder = self.folder.join(key);
+        folder.join(MARK).is_file().then_some(folder)
+    }
+
     /// The folder of this key; `make` fills it if nobody has. What a killed run left behind is
     /// removed first.
     ///
     /// # Errors
     /// When it cannot be made, with the words of `make`.
     pub fn entry(&self, key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        let folder = self.folder.join(key);
-        let mark = folder.join(MARK);
-        if mark.is_file() {
+        if let Some(folder) = self.present(key) {
             return Ok(folder);
         }
+        let folder = self.folder.join(key);
+        let mark = folder.join(MARK);
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot make {}", self.folder.display()))?;
         let _lock = lock(&self.folder.join(format!("{key}.lock")), key)?;
@@ -111,6 +122,14 @@ pub fn install_step(command: &mut Command, what: &str) -> Result<()> {
         bail!("{what} failed (see above)");
     }
     Ok(())
+}
+
+/// FNV-1a, 64 bits: names a folder; it protects nothing.
+pub fn fnv1a(texts: &[&str]) -> u64 {
+    let bytes = texts.iter().flat_map(|text| text.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+pub use cache::{Cache, fnv1a, install_step};
 pub use crates::CargoTool;
 
 /// What tests look up the Python tools by: the folder of their executables.

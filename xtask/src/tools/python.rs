@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::cache::{Cache, install_step};
+use super::cache::{Cache, fnv1a, install_step};
 use super::executable;
 use crate::suites::needs;
 
@@ -60,14 +60,6 @@ fn usable_python() -> Option<String> {
         .ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !version.is_empty()).then_some(version)
-}
-
-/// FNV-1a, 64 bits: names a folder; it protects nothing.
-fn fnv1a(texts: &[&str]) -> u64 {
-    let bytes = texts.iter().flat_map(|text| text.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -1,122 +1,187 @@
-//! One drain: the table is filled, a peer empties it, and what it used is counted.
+//! The part `drain`: a full table is emptied by each subject in turn.
 //!
-//! Invariant: the clock runs from when the peer is there until no live job is left; history and
-//! jobs agree at the end, or the drain fails.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the load test fills the table itself"
-)]
+//! Invariant: the clock runs from when the first process is there until no live job is left.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use certmill_pg::PLANNING;
 use certmill_pg::embedded::{DATABASE, Login};
 use secrecy::ExposeSecret as _;
 
-use super::noop_worker::KIND;
-use super::pgbench;
-use crate::building;
+use super::meter::{Drained, Meter, Whose};
+use super::noop_worker::{self, KIND};
+use super::peers::{Profile, Room};
+use super::worker::Worker;
+use super::{drain_figures, pgbench, table};
+use crate::figure::Figure;
+use crate::registry::Extent;
 use crate::rig::{Child, Cpu, Rig, peak_rss_mb};
+use crate::say;
 
-const DRAIN_WITHIN: Duration = Duration::from_secs(120);
+/// Jobs of one drain.
+const JOBS: usize = 100_000;
+pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(120);
 /// The queue's own largest claim.
 const BATCH: usize = 500;
 /// A worker claims on one connection and completes on another.
 const CONNECTIONS: usize = 2;
+/// How long a worker without work is watched until its memory stands for an idle one's.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
-/// What a drain took.
-#[derive(Clone, Copy, Debug)]
-pub struct Drained {
-    /// Jobs a second.
-    pub per_second: f64,
-    /// WAL a job.
-    pub wal_bytes: f64,
-    /// CPU a job of the worker, or of pgbench.
-    pub own_us: f64,
-    /// CPU a job of the server.
-    pub postgres_us: f64,
-    /// Memory of the worker.
-    pub peak_rss_mb: Option<f64>,
+/// Who drains.
+pub enum Subject<'a> {
+    /// The same statements without a worker.
+    Pgbench(PathBuf),
+    /// Processes of ours.
+    Workers(&'static str, Worker, usize),
+    /// Somebody else's queue.
+    Rival(&'a Room),
 }
 
-/// Makes the lane of the no-op jobs.
-///
-/// # Errors
-/// The database's.
-pub async fn declare_lane(rig: &Rig) -> Result<()> {
-    sqlx::query("INSERT INTO lane (name) VALUES ($1)")
-        .bind(KIND)
-        .execute(rig.database.pool())
-        .await?;
-    Ok(())
+impl Subject<'_> {
+    /// What the figures call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pgbench(_) => "pgbench",
+            Self::Workers(name, ..) => name,
+            Self::Rival(room) => room.rival.name,
+        }
+    }
 }
 
-/// Fills the table, and leaves it as after a vacuum and a checkpoint.
+/// Measures all subjects in rotated rounds.
 ///
 /// # Errors
-/// The database's.
-pub async fn fill(rig: &Rig, jobs: usize) -> Result<()> {
-    let pool = rig.database.pool();
-    sqlx::query("TRUNCATE job, job_history")
-        .execute(pool)
-        .await?;
-    sqlx::query(
-        "INSERT INTO job (team_id, queue, kind, args)
-         SELECT 1, $1, $1, jsonb_build_object('n', n) FROM generate_series(1, $2) n",
-    )
-    .bind(KIND)
-    .bind(i32::try_from(jobs)?)
-    .execute(pool)
-    .await?;
-    rig.database.settle().await
-}
-
-/// Lets a worker drain.
-///
-/// # Errors
-/// It fails, or jobs are left.
-pub async fn by_worker(rig: &mut Rig, jobs: usize, concurrency: usize) -> Result<Drained> {
-    let args = [
-        "noop-worker".to_owned(),
-        "--url-file".to_owned(),
-        rig.path("database.url").display().to_string(),
-        "--concurrency".to_owned(),
-        concurrency.to_string(),
+/// A process fails, or a job is left.
+pub async fn run(
+    rig: &mut Rig,
+    pgbench: Option<&PathBuf>,
+    rooms: &[Room],
+    extent: Extent,
+) -> Result<Vec<Figure>> {
+    let jobs = extent.share(JOBS);
+    let mut subjects: Vec<Subject<'_>> = vec![
+        Subject::Workers("wide", Worker::WIDE, 1),
+        Subject::Workers("default", Worker::DEFAULT, 1),
+        Subject::Workers("wide, 3 processes", Worker::WIDE, 3),
     ];
-    let wal = rig.database.wal_bytes().await?;
-    let postgres = Cpu::of_server(rig.postmaster()?)?;
-    let log = rig.path("noop.log");
-    let child = Child::start("noop", &building::own()?, &args, &[], &log)?;
-    rig.adopt("noop", child).await?;
-    let start = Instant::now();
+    subjects.extend(pgbench.cloned().map(Subject::Pgbench));
+    subjects.extend(rooms.iter().map(Subject::Rival));
+    let idle = idle_rss_mb(rig).await?;
+    let mut drained: Vec<Vec<Drained>> = vec![Vec::new(); subjects.len()];
+    for nth in 0..extent.rounds as usize {
+        say::line(&format!("drain: round {} of {}", nth + 1, extent.rounds));
+        for place in 0..subjects.len() {
+            // Rotated, so that a slow minute does not meet the same subject each time.
+            let at = (place + nth) % subjects.len();
+            let one = once(rig, &subjects[at], jobs).await?;
+            say::line(&format!(
+                "  {}: {:.0} jobs/s",
+                subjects[at].name(),
+                one.per_second
+            ));
+            drained[at].push(one);
+        }
+    }
+    let all: Vec<(&Subject<'_>, Vec<Drained>)> = subjects.iter().zip(drained).collect();
+    Ok(drain_figures::of(&all, idle))
+}
+
+async fn once(rig: &mut Rig, subject: &Subject<'_>, jobs: usize) -> Result<Drained> {
+    match subject {
+        Subject::Pgbench(program) => {
+            table::fill(rig, jobs).await?;
+            by_pgbench(rig, program, jobs).await
+        }
+        Subject::Workers(_, worker, processes) => {
+            table::fill(rig, jobs).await?;
+            by_workers(rig, *worker, *processes, jobs).await
+        }
+        Subject::Rival(room) => {
+            room.fill(rig, jobs).await?;
+            by_rival(rig, room, jobs).await
+        }
+    }
+}
+
+async fn idle_rss_mb(rig: &mut Rig) -> Result<f64> {
+    let worker = Worker::WIDE.start(rig, 0, 0)?;
+    rig.adopt("idle", worker).await?;
+    tokio::time::sleep(SETTLED_AFTER).await;
+    let idle = peak_rss_mb(rig.pid("idle")?)?;
+    rig.stop("idle").await?;
+    Ok(idle)
+}
+
+/// Lets workers of ours drain what is in the table.
+///
+/// # Errors
+/// One fails, or jobs are left.
+pub async fn by_workers(
+    rig: &mut Rig,
+    worker: Worker,
+    processes: usize,
+    jobs: usize,
+) -> Result<Drained> {
+    let meter = Meter::start(rig).await?;
+    let started = (0..processes)
+        .map(|nth| Ok((format!("noop-{nth}"), worker.start(rig, nth, jobs)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut names = Vec::new();
+    let mut start = None;
+    for (name, child) in started {
+        rig.adopt(&name, child).await?;
+        start.get_or_insert_with(Instant::now);
+        names.push(name);
+    }
+    let start = start.context("no process was asked for")?;
+    if let [only] = names.as_slice() {
+        // Looking into the table meanwhile would cost most where dead rows have to stay.
+        rig.heard(only, noop_worker::RAN, DRAIN_WITHIN).await?;
+    }
     rig.database.drained(KIND, DRAIN_WITHIN).await?;
     let took = start.elapsed();
-    let pid = rig.pid("noop")?;
-    let drained = Drained {
-        per_second: jobs as f64 / took.as_secs_f64(),
-        wal_bytes: (rig.database.wal_bytes().await? - wal) / jobs as f64,
-        own_us: Cpu::of(pid)?.us_each(Cpu(0.0), jobs),
-        postgres_us: Cpu::of_server(rig.postmaster()?)?.us_each(postgres, jobs),
-        peak_rss_mb: Some(peak_rss_mb(pid)?),
+    let whose = Whose {
+        user: Login::App.user(),
+        database: DATABASE,
     };
-    rig.stop("noop").await?;
-    all_kept(rig, jobs).await?;
+    let mut drained = meter.read(rig, whose, took, jobs).await?;
+    for name in &names {
+        let pid = rig.pid(name)?;
+        drained.own_us += Cpu::of(pid)?.us_each(Cpu(0.0), jobs);
+        let rss = peak_rss_mb(pid)?;
+        drained.peak_rss_mb = Some(drained.peak_rss_mb.map_or(rss, |most| most.max(rss)));
+    }
+    for name in &names {
+        rig.stop(name).await?;
+    }
+    table::all_kept(rig, jobs).await?;
+    Ok(drained)
+}
+
+/// Lets a rival drain; it is killed at the end, since its own end is not what is measured.
+async fn by_rival(rig: &Rig, room: &Room, jobs: usize) -> Result<Drained> {
+    let meter = Meter::start(rig).await?;
+    let mut worker = room.worker(rig, Profile::Drain, jobs).await?;
+    let start = Instant::now();
+    worker.logged("ran", DRAIN_WITHIN).await?;
+    room.drained(DRAIN_WITHIN).await?;
+    let took = start.elapsed();
+    let whose = Whose {
+        user: Login::Owner.user(),
+        database: &room.database,
+    };
+    let mut drained = meter.read(rig, whose, took, jobs).await?;
+    drained.own_us = Cpu::of(worker.pid())?.us_each(Cpu(0.0), jobs);
+    drained.peak_rss_mb = Some(peak_rss_mb(worker.pid())?);
     Ok(drained)
 }
 
 /// Lets pgbench drain.
-///
-/// # Errors
-/// It fails, or jobs are left.
-pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Drained> {
-    let process: i64 = sqlx::query_scalar(
-        "INSERT INTO process (role, label, version, lease, expires_at)
-         VALUES ('worker', 'pgbench', 'loadtest', '1 h', now() + interval '1 h') RETURNING id",
-    )
-    .fetch_one(rig.database.pool())
-    .await?;
+async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Drained> {
+    let process = table::process_for_pgbench(rig).await?;
     let script = rig.path("drain.sql");
     std::fs::write(&script, pgbench::script(KIND, process, BATCH))?;
     // One look more than needed for each connection, as a worker looks once more, too.
@@ -138,8 +203,7 @@ pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Draine
     args.extend(["-f".to_owned(), script.display().to_string()]);
     let (address, password) = apart(rig.login(Login::App, DATABASE).expose_secret())?;
     args.push(address);
-    let wal = rig.database.wal_bytes().await?;
-    let postgres = Cpu::of_server(rig.postmaster()?)?;
+    let meter = Meter::start(rig).await?;
     let ended = Cpu::ended_children()?;
     let start = Instant::now();
     let log = rig.path("pgbench.log");
@@ -152,14 +216,13 @@ pub async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Draine
     let mut child = Child::start("pgbench", program, &args, &env, &log)?;
     child.ended_well(DRAIN_WITHIN).await?;
     let took = start.elapsed();
-    let drained = Drained {
-        per_second: jobs as f64 / took.as_secs_f64(),
-        wal_bytes: (rig.database.wal_bytes().await? - wal) / jobs as f64,
-        own_us: Cpu::ended_children()?.us_each(ended, jobs),
-        postgres_us: Cpu::of_server(rig.postmaster()?)?.us_each(postgres, jobs),
-        peak_rss_mb: None,
+    let whose = Whose {
+        user: Login::App.user(),
+        database: DATABASE,
     };
-    all_kept(rig, jobs).await?;
+    let mut drained = meter.read(rig, whose, took, jobs).await?;
+    drained.own_us = Cpu::ended_children()?.us_each(ended, jobs);
+    table::all_kept(rig, jobs).await?;
     Ok(drained)
 }
 
@@ -171,18 +234,4 @@ fn apart(url: &str) -> Result<(String, String)> {
         Some((format!("{scheme}://{user}@{place}"), password.to_owned()))
     });
     parts.context("a connection string without login")
-}
-
-async fn all_kept(rig: &Rig, jobs: usize) -> Result<()> {
-    let (left, kept): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM job WHERE kind = $1), (SELECT count(*) FROM job_history WHERE kind = $1)",
-    )
-    .bind(KIND)
-    .fetch_one(rig.database.pool())
-    .await?;
-    ensure!(
-        left == 0 && kept == i64::try_from(jobs)?,
-        "of {jobs} jobs {left} are left and {kept} are in the history"
-    );
-    Ok(())
 }

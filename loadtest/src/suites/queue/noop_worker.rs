@@ -1,8 +1,14 @@
 //! A worker whose only kind does nothing: what is left is the queue's own cost.
 //!
 //! Invariant: registration, beats, claims, runtime and finisher are the product's.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the load test writes effects into a table of its own"
+)]
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -10,11 +16,18 @@ use certmill_pg::{ConnectOptions, Tx, connect};
 use certmill_queue::{BoxError, ClaimedJob, Effects, Finished, Hinter, Wake};
 use certmill_settings::read_secret_file;
 use certmill_tasks::{Shutdown, Tasks};
-use certmill_telemetry::{Ready, ready};
+use certmill_telemetry::{Ready, clock, ready};
 use certmill_worker::{Failpoints, Kinds, Options, Outcome, run_kinds};
+use serde_json::json;
+
+use crate::say;
 
 /// The kind, and the lane that it has to itself.
 pub const KIND: &str = "noop";
+/// The event that tells how long a job waited, in microseconds under `us`.
+pub const STARTED: &str = "started";
+/// The event that tells that all jobs have run.
+pub const RAN: &str = "ran";
 
 /// Its command line.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,6 +38,18 @@ pub struct NoopWorker {
     /// Jobs at once
     #[arg(long)]
     pub concurrency: usize,
+    /// Milliseconds that each job takes
+    #[arg(long, default_value_t = 0)]
+    pub work_ms: u64,
+    /// Tells when it has run so many
+    #[arg(long, default_value_t = 0)]
+    pub jobs: u64,
+    /// Each job writes a row
+    #[arg(long)]
+    pub effects: bool,
+    /// Tells how long each job waited from the instant in its arguments
+    #[arg(long)]
+    pub tell_starts: bool,
 }
 
 /// Runs until it is asked to end.
@@ -76,21 +101,45 @@ async fn work(options: &NoopWorker) -> Result<()> {
             ..Ready::default()
         });
     };
-    run_kinds(worker, Noop, Noop, &tasks, announce).await?;
+    let noop = Noop {
+        takes: Duration::from_millis(options.work_ms),
+        tells_starts: options.tell_starts,
+        jobs: options.jobs,
+        effects: options.effects,
+        ran: Arc::default(),
+    };
+    run_kinds(worker, noop.clone(), noop, &tasks, announce).await?;
     tasks.shutdown(Duration::from_secs(10)).await;
     Ok(())
 }
 
-/// Does nothing and writes nothing.
+/// Does nothing, for as long as it is told, and writes nothing unless it is told to.
 #[derive(Clone)]
-struct Noop;
+struct Noop {
+    takes: Duration,
+    tells_starts: bool,
+    jobs: u64,
+    effects: bool,
+    ran: Arc<AtomicU64>,
+}
 
 impl Kinds for Noop {
     fn known(&self) -> Vec<String> {
         vec![KIND.to_owned()]
     }
 
-    async fn run(&self, _job: &ClaimedJob) -> Outcome {
+    async fn run(&self, job: &ClaimedJob) -> Outcome {
+        if self.tells_starts {
+            let us = clock::now_utc().unix_timestamp_nanos() as i64 / 1000;
+            let us = us - job.args["us"].as_i64().unwrap_or_default();
+            say::out(&json!({ "event": STARTED, "us": us }).to_string());
+        }
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        if self.ran.fetch_add(1, Ordering::Relaxed) + 1 == self.jobs {
+            say::out(&json!({ "event": RAN, "jobs": self.jobs }).to_string());
+        }
         Outcome::Complete {
             effect: serde_json::Value::Null,
             result: serde_json::Value::Null,
@@ -99,7 +148,14 @@ impl Kinds for Noop {
 }
 
 impl Effects for Noop {
-    async fn apply(&self, _tx: &mut Tx<'_>, _accepted: &[&Finished]) -> Result<(), BoxError> {
+    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
+        if self.effects {
+            let ids: Vec<i64> = accepted.iter().map(|job| job.lease.job_id.0).collect();
+            sqlx::query("INSERT INTO load_effect (job_id) SELECT unnest($1::bigint[])")
+                .bind(&ids)
+                .execute(&mut **tx)
+                .await?;
+        }
         Ok(())
     }
 }
