@@ -65,6 +65,7 @@ async fn claim_sweep(db: &TestDb) -> ClaimedJob {
         limit: 1,
         deadline: Duration::from_secs(60),
         kinds: None,
+        token: None,
     };
     claim(db.app(), &request).await.unwrap().remove(0)
 }

@@ -29,6 +29,9 @@ pub struct ClaimRequest<'a> {
     pub deadline: Duration,
     /// The kinds that this process can run; none = any. Jobs of other kinds are left alone.
     pub kinds: Option<&'a [String]>,
+    /// The token of the leases, different for each call, for who wants to take back a claim whose
+    /// answer is lost; none = the call draws one.
+    pub token: Option<i64>,
 }
 
 /// A job in the hands of its claimer.
@@ -135,7 +138,7 @@ async fn take<'e>(
     above: &LowWater,
     limit_seen: bool,
 ) -> Result<Vec<ClaimedJob>> {
-    let token = rand::random::<i64>();
+    let token = request.token.unwrap_or_else(rand::random);
     let rows: Vec<Row> = sqlx::query_as(include_str!("sql/claim.sql"))
         .bind(request.queue)
         .bind(request.process_id.0)
@@ -173,7 +176,7 @@ async fn take_suspect<'e>(
     request: &ClaimRequest<'_>,
     limit_seen: bool,
 ) -> Result<Option<ClaimedJob>> {
-    let token = rand::random::<i64>();
+    let token = request.token.unwrap_or_else(rand::random);
     let row: Option<Row> = sqlx::query_as(include_str!("sql/claim_suspect.sql"))
         .bind(request.queue)
         .bind(request.process_id.0)

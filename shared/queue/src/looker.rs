@@ -6,13 +6,20 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use tracing::info;
+
 use crate::claim::{LimitedClaim, claim_limited};
 use crate::lane::{self, LaneRow};
+use crate::release::release_claim;
 use crate::source::SourceOptions;
-use crate::{ClaimedJob, LowWater, Result, claim_above, claim_suspect, probe_due};
+use crate::{ClaimRequest, ClaimedJob, LowWater, Result, claim_above, claim_suspect, probe_due};
 
 /// Lanes come and go with issuers, pauses and limits change; their rows are read again after this long.
 const LANES_EVERY: Duration = Duration::from_secs(5);
+/// Lost claims are looked for this often ..
+const TAKE_BACK_EVERY: Duration = Duration::from_secs(1);
+/// .. for this long: more than a statement may take, and than a connection may hold back its text.
+const MAY_BE_UNDER_WAY: Duration = Duration::from_secs(60);
 /// While there is work, all lanes are looked at this often; in between hints say where to claim.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
 
@@ -29,22 +36,36 @@ pub(crate) struct Looker {
     claimed_since_probe: bool,
     marks: HashMap<String, LowWater>,
     next_at: Option<Instant>,
+    lost_claims: Vec<LostClaim>,
+}
+
+/// A claim that was sent and not answered: what it brought is ours, and in nobody's hands.
+#[derive(Debug)]
+struct LostClaim {
+    queue: String,
+    token: i64,
+    since: Instant,
+    looked: Option<Instant>,
 }
 
 impl Looker {
-    /// Looks where that is due, and claims up to `want` jobs; none if nothing is due.
+    /// Looks where that is due, and claims up to `want` jobs into `jobs`; none if nothing is due.
+    /// What was claimed before an error is there all the same.
     pub(crate) async fn claim(
         &mut self,
         options: &SourceOptions,
         want: usize,
-    ) -> Result<Vec<ClaimedJob>> {
+        jobs: &mut Vec<ClaimedJob>,
+    ) -> Result<()> {
+        self.take_back(options).await?;
         self.read_lanes(options).await?;
         if self.until_probe().is_zero() {
             self.probe(options).await?;
         }
-        let mut jobs = Vec::with_capacity(want);
         for queue in std::mem::take(&mut self.suspects) {
-            jobs.extend(claim_suspect(&options.pool, &options.request(&queue, 1)).await?);
+            let request = options.request(&queue, 1);
+            let claimed = claim_suspect(&options.pool, &request).await;
+            jobs.extend(self.unless_lost(&request, claimed)?);
         }
         let hot = std::mem::take(&mut self.hot);
         let lanes = hot.len();
@@ -60,7 +81,43 @@ impl Looker {
             let share = left.div_ceil(lanes - nth);
             jobs.extend(self.claim_from(options, queue, share).await?);
         }
-        Ok(jobs)
+        Ok(())
+    }
+
+    /// Remembers the claim if its answer may be lost.
+    fn unless_lost<T>(&mut self, request: &ClaimRequest<'_>, answer: Result<T>) -> Result<T> {
+        if let (Err(_), Some(token)) = (&answer, request.token) {
+            self.lost_claims.push(LostClaim {
+                queue: request.queue.to_owned(),
+                token,
+                since: Instant::now(),
+                looked: None,
+            });
+        }
+        answer
+    }
+
+    /// Gives back what lost claims brought, for as long as they could still be under way.
+    async fn take_back(&mut self, options: &SourceOptions) -> Result<()> {
+        for lost in &mut self.lost_claims {
+            if lost.looked.is_some_and(|at| at.elapsed() < TAKE_BACK_EVERY) {
+                continue;
+            }
+            let back =
+                release_claim(&options.pool, &lost.queue, options.process_id, lost.token).await?;
+            lost.looked = Some(Instant::now());
+            if back > 0 {
+                info!(jobs = back, queue = %lost.queue, "the answer to a claim was lost; its jobs wait again");
+            }
+        }
+        self.lost_claims
+            .retain(|lost| lost.since.elapsed() < MAY_BE_UNDER_WAY);
+        Ok(())
+    }
+
+    /// Whether claims were lost that may still bring something.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        !self.lost_claims.is_empty()
     }
 
     async fn claim_from(
@@ -69,22 +126,24 @@ impl Looker {
         queue: String,
         share: usize,
     ) -> Result<Vec<ClaimedJob>> {
-        let marks = self.marks.entry(queue.clone()).or_default();
+        let marks = self.marks.entry(queue.clone()).or_default().clone();
         let request = options.request(&queue, share);
         let limited = self
             .lanes
             .iter()
             .any(|lane| lane.name == queue && lane.max_running.is_some());
         let claimed = if limited {
-            let LimitedClaim { jobs, full } = claim_limited(&options.pool, &request, marks).await?;
+            let answer = claim_limited(&options.pool, &request, &marks).await;
+            let LimitedClaim { jobs, full } = self.unless_lost(&request, answer)?;
             if full {
                 self.full.insert(queue.clone());
             }
             jobs
         } else {
-            claim_above(&options.pool, &request, marks).await?
+            let answer = claim_above(&options.pool, &request, &marks).await;
+            self.unless_lost(&request, answer)?
         };
-        marks.note(&claimed);
+        self.marks.entry(queue.clone()).or_default().note(&claimed);
         if claimed.len() == share {
             self.hot.push(queue);
         }
@@ -158,7 +217,7 @@ impl Looker {
             wait.max(Duration::from_millis(5))
         });
         let pause = poll.min(next);
-        if self.claimed_since_probe && self.full.is_empty() {
+        if self.is_in_doubt() || self.claimed_since_probe && self.full.is_empty() {
             // What else those lanes hold, and when it is due, is not known yet.
             return pause.min(self.until_probe());
         }

@@ -6,7 +6,7 @@
 
 use certmill_pg::Pool;
 
-use crate::{Lease, Result};
+use crate::{Lease, ProcessId, Result};
 
 /// Makes the jobs of one process wait again; answers how many were still its own.
 ///
@@ -21,6 +21,26 @@ pub async fn release(pool: &Pool, leases: &[Lease]) -> Result<u64> {
         .bind(leases.iter().map(|l| l.fence).collect::<Vec<_>>())
         .bind(leases.iter().map(|l| l.token).collect::<Vec<_>>())
         .bind(owner.0)
+        .execute(pool)
+        .await?;
+    Ok(released.rows_affected())
+}
+
+/// Makes the jobs of a claim wait again whose answer was lost; answers how many there were. None may
+/// mean that the claim is still under way: ask again until its statement can no longer run.
+///
+/// # Errors
+/// The database's.
+pub async fn release_claim(
+    pool: &Pool,
+    queue: &str,
+    process_id: ProcessId,
+    token: i64,
+) -> Result<u64> {
+    let released = sqlx::query(include_str!("sql/release_claim.sql"))
+        .bind(queue)
+        .bind(process_id.0)
+        .bind(token)
         .execute(pool)
         .await?;
     Ok(released.rows_affected())

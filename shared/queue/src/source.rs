@@ -60,6 +60,7 @@ impl SourceOptions {
             limit: u16::try_from(limit).unwrap_or(u16::MAX),
             deadline: self.deadline,
             kinds: self.kinds.as_deref(),
+            token: Some(rand::random()),
         }
     }
 
@@ -100,29 +101,32 @@ impl JobSource {
     async fn claim_on(&mut self, concurrency: usize, ahead: &Ahead) {
         loop {
             let want = self.room(concurrency, ahead).await;
-            let claimed = match self.looker.claim(&self.options, want).await {
-                Ok(claimed) => claimed,
-                Err(error) => {
-                    self.failures += 1;
-                    warn!(%error, "claiming failed");
-                    let pause = RECONNECT.delay(self.failures, &mut rand::rng());
-                    tokio::time::sleep(pause).await;
-                    continue;
-                }
-            };
-            self.failures = 0;
-            if !claimed.is_empty() {
+            let mut claimed = Vec::with_capacity(want);
+            let looked = self.looker.claim(&self.options, want, &mut claimed).await;
+            let came = !claimed.is_empty();
+            if came {
                 let (at_work, since) = (&self.options.at_work, Instant::now());
                 ahead.extend(claimed.into_iter().map(|job| Waiting {
                     job,
                     counted: at_work.claimed(),
                     since,
                 }));
-            } else if self.is_over().await {
-                return;
-            } else {
-                self.wait().await;
             }
+            if let Err(error) = looked {
+                self.failures += 1;
+                warn!(%error, "claiming failed");
+                let pause = RECONNECT.delay(self.failures, &mut rand::rng());
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            self.failures = 0;
+            if came {
+                continue;
+            }
+            if self.is_over().await {
+                return;
+            }
+            self.wait().await;
         }
     }
 
@@ -159,6 +163,7 @@ impl JobSource {
     /// Whether this process ends with the work, and there is none.
     async fn is_over(&mut self) -> bool {
         self.options.until_empty
+            && !self.looker.is_in_doubt()
             && self.options.at_work.held() == 0
             && matches!(self.looker.is_empty(&self.options).await, Ok(true))
     }

@@ -94,6 +94,7 @@ async fn all_series(
         process_id,
         limit: BATCH,
         kinds: Some(&kinds),
+        token: None,
         deadline: Duration::from_secs(600),
     };
     let mut mark = LowWater::default();

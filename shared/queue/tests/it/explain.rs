@@ -98,6 +98,8 @@ async fn no_hot_statement_scans_the_job_table_under_a_generic_plan() {
         (statement!("snooze.sql"), "job_pkey"),
         (statement!("rescue.sql"), "job_running"),
         (statement!("resign.sql"), "job_running"),
+        (statement!("release.sql"), "job_pkey"),
+        (statement!("release_claim.sql"), "job_running"),
         (statement!("cancel.sql"), "job_pkey"),
         (statement!("by_id.sql"), "job_pkey"),
     ] {

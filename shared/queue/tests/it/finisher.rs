@@ -246,7 +246,7 @@ async fn accepted_once(way: fn(&Tasks, &TestDb) -> (Swallow, Pool, TempDir)) {
     let tasks = Tasks::new(Shutdown::new());
     let (swallow, pool, _folder) = way(&tasks, &db);
     let finisher = Finisher::start(&tasks, pool, Ledger, FinisherOptions::default());
-    swallow.arm();
+    swallow.arm(b"COMMIT\0");
     let verdicts = join_all(jobs.iter().map(|j| finisher.finish(finished(j, json!({}))))).await;
     assert!(swallow.has_swallowed(), "{verdicts:?}");
     assert!(

@@ -100,6 +100,7 @@ pub fn request(process_id: ProcessId, limit: u16) -> ClaimRequest<'static> {
         limit,
         deadline: DEADLINE,
         kinds: None,
+        token: None,
     }
 }
 

@@ -16,6 +16,7 @@ use certmill_testkit::TestDb;
 use serde_json::json;
 
 use crate::rig::*;
+use crate::swallow::Swallow;
 
 fn source_options(db: &TestDb, process_id: ProcessId, poll: Duration) -> SourceOptions {
     SourceOptions {
@@ -386,4 +387,46 @@ async fn the_grace_is_bounded() {
     };
     tokio::time::timeout(PATIENCE, work).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+/// What such a claim brought runs in nobody's hands; its deadline lies minutes ahead.
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_is_given_back() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let tasks = Tasks::new(Shutdown::new());
+    let (swallow, pool, _folder) = Swallow::start(&tasks, &db);
+    let marked = NewJob {
+        object: Some("to be swallowed".into()),
+        ..new_job()
+    };
+    for _ in 0..3 {
+        add(&db, &marked).await;
+    }
+    swallow.arm(b"to be swallowed");
+    let source = JobSource::new(SourceOptions {
+        pool,
+        ..source_options(&db, a, Duration::from_millis(100))
+    });
+    let shutdown = Shutdown::new();
+    let (sender, mut claimed) = tokio::sync::mpsc::unbounded_channel();
+    let handler = move |job: certmill_queue::ClaimedJob| {
+        let sender = sender.clone();
+        async move {
+            sender.send((job.attempt, job.lost)).unwrap();
+        }
+    };
+    tokio::join!(
+        run_worker(options(4), source, handler, shutdown.clone()),
+        async {
+            for _ in 0..3 {
+                let begun = tokio::time::timeout(Duration::from_secs(20), claimed.recv()).await;
+                let (attempt, lost) = begun.expect("long before the deadline").unwrap();
+                assert_eq!((attempt, lost), (1, 0), "nothing was attempted");
+            }
+            assert!(swallow.has_swallowed());
+            shutdown.request();
+        }
+    );
+    tasks.shutdown(Duration::ZERO).await;
 }

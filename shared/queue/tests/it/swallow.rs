@@ -1,7 +1,7 @@
-//! A way to the database that loses the answer to one commit, after the server has given it.
+//! A way to the database that loses one answer, after the server has given it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use certmill_pg::Pool;
 use certmill_tasks::Tasks;
@@ -16,10 +16,10 @@ use crate::rig::connect_options;
 /// What PgBouncer says when the server process of a transaction dies, its own words and code.
 const POOLERS_WORDS: &[u8] = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0";
 
-/// The next COMMIT through the pool is carried out, but its answer never arrives.
+/// What the pool asks is carried out, but one answer never arrives.
 #[derive(Clone, Default)]
 pub struct Swallow {
-    armed: Arc<AtomicBool>,
+    word: Arc<Mutex<Option<&'static [u8]>>>,
     as_pooler: bool,
     swallowed: Arc<AtomicBool>,
 }
@@ -79,8 +79,18 @@ impl Swallow {
         (swallow, pool, folder)
     }
 
-    pub fn arm(&self) {
-        self.armed.store(true, Ordering::SeqCst);
+    /// The next answer that holds this word is lost, and both sides hang up.
+    pub fn arm(&self, word: &'static [u8]) {
+        *self.word.lock().unwrap() = Some(word);
+    }
+
+    fn is_meant(&self, answer: &[u8]) -> bool {
+        let mut armed = self.word.lock().unwrap();
+        let meant = armed.is_some_and(|word| answer.windows(word.len()).any(|w| w == word));
+        if meant {
+            *armed = None;
+        }
+        meant
     }
 
     pub fn has_swallowed(&self) -> bool {
@@ -94,10 +104,10 @@ impl Swallow {
                 read = client.read(&mut up) => {
                     let Ok(n @ 1..) = read else { return };
                     server.write_all(&up[..n]).await.unwrap();
-                    let commits = up[..n].windows(6).any(|w| w.eq_ignore_ascii_case(b"commit"));
-                    if commits && self.armed.swap(false, Ordering::SeqCst) {
-                        // The answer means that it is done; then both sides hang up.
-                        assert!(server.read(&mut down).await.unwrap() > 0);
+                }
+                read = server.read(&mut down) => {
+                    let Ok(n @ 1..) = read else { return };
+                    if self.is_meant(&down[..n]) {
                         self.swallowed.store(true, Ordering::SeqCst);
                         if self.as_pooler {
                             let length = u32::try_from(POOLERS_WORDS.len() + 4).unwrap();
@@ -106,9 +116,6 @@ impl Swallow {
                         }
                         return;
                     }
-                }
-                read = server.read(&mut down) => {
-                    let Ok(n @ 1..) = read else { return };
                     if client.write_all(&down[..n]).await.is_err() {
                         return;
                     }

@@ -183,6 +183,7 @@ async fn a_job_lost_with_its_workers_heals_through_the_next_sweep_with_the_same_
         limit: 1,
         deadline: std::time::Duration::from_secs(60),
         kinds: None,
+        token: None,
     };
     certmill_queue::claim_suspect(pool, &request)
         .await

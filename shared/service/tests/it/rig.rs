@@ -163,6 +163,7 @@ pub async fn claim_from(rig: &Rig, me: ProcessId, queue: &str, limit: u16) -> Ve
         limit,
         deadline: Span::from_secs(60),
         kinds: None,
+        token: None,
     };
     claim(rig.db.app(), &request).await.unwrap()
 }
