@@ -35,6 +35,10 @@ pub enum Permission {
     KeysRead,
     /// Make, end and replace API keys.
     KeysWrite,
+    /// Stop operations.
+    OperationsAbort,
+    /// Look at operations.
+    OperationsRead,
     /// Look at profiles.
     ProfilesRead,
     /// Make profiles.
@@ -58,6 +62,8 @@ impl Permission {
         Self::LanesControl,
         Self::LanesRead,
         Self::MetricsRead,
+        Self::OperationsAbort,
+        Self::OperationsRead,
         Self::ProfilesRead,
         Self::ProfilesWrite,
     ];
@@ -79,6 +85,8 @@ impl Permission {
             Self::LanesControl => ("lanes.control", Role::Operator),
             Self::LanesRead => ("lanes.read", Role::Viewer),
             Self::MetricsRead => ("metrics.read", Role::Viewer),
+            Self::OperationsAbort => ("operations.abort", Role::Operator),
+            Self::OperationsRead => ("operations.read", Role::Viewer),
             Self::ProfilesRead => ("profiles.read", Role::Viewer),
             Self::ProfilesWrite => ("profiles.write", Role::Admin),
         }

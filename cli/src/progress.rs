@@ -50,6 +50,12 @@ impl Progress {
         }
     }
 
+    /// The job is so far by now; what was said before is taken back.
+    pub fn now(&mut self, how_far: &str) {
+        self.steps = vec![plain(how_far)];
+        self.bar.set_message(self.line());
+    }
+
     /// Leaves the last state on the screen.
     pub fn end(&self) {
         self.bar.abandon_with_message(self.line());

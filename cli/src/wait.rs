@@ -67,7 +67,7 @@ async fn poll(
 }
 
 /// How long a failed look makes us pause; `None` where looking again is of no use.
-fn pause(error: &client::Error) -> Option<Duration> {
+pub fn pause(error: &client::Error) -> Option<Duration> {
     match error {
         client::Error::Unreachable { .. } | client::Error::Timeout { .. } => Some(Duration::ZERO),
         client::Error::Problem(problem) if problem.retryable || problem.status >= 502 => {

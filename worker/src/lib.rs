@@ -3,6 +3,7 @@
 //! Invariant: nothing is kept between jobs but connected issuers; a worker may be killed at any
 //! instant, and what it had is handed out again.
 
+mod attempt;
 mod failpoint;
 mod issuers;
 mod kinds;
@@ -14,4 +15,4 @@ mod settle;
 
 pub use failpoint::Failpoints;
 pub use outcome::{Failed, Outcome, decide};
-pub use runtime::{Kinds, Options, run, run_kinds};
+pub use runtime::{Kinds, Options, Retention, STOP_PATIENCE, run, run_kinds};

@@ -25,6 +25,9 @@ pub enum Outcome {
     },
     /// The attempt failed.
     Fail(Failed),
+    /// It was asked to stop, and did; how, in words. If nobody wants that any more by now, it waits
+    /// for a worker again.
+    Stop(&'static str),
     /// The lease is lost: write nothing.
     Abandon,
 }

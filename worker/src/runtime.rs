@@ -1,5 +1,6 @@
 //! One worker process: registers, beats, claims, runs; registers anew when its lease was lost.
 
+use crate::attempt::attempt;
 use crate::failpoint::Failpoints;
 use crate::issuers::Issuers;
 use crate::kinds::{self, Tools};
@@ -12,12 +13,35 @@ use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{
     Beat, BeatOptions, ClaimedJob, Effects, Error, Finisher, FinisherOptions, Hinter, Standing,
-    Wake, register,
+    StopLimits, Stops, Wake, register,
 };
 use certmill_service::effects::Registry;
 use certmill_tasks::{Shutdown, Tasks};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a handler may go on after it was asked to stop.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// Beyond a handler's deadline, for writing what it ended in.
+const TO_SETTLE: Duration = Duration::from_secs(25);
+
+/// How long jobs stay in the history, by how they ended; days that begin in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Completed ones; at least 1.
+    pub completed_days: u16,
+    /// Discarded and cancelled ones, and failed attempts; at least 1.
+    pub ended_days: u16,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            completed_days: 14,
+            ended_days: 90,
+        }
+    }
+}
 
 /// What a worker runs with.
 #[derive(Clone)]
@@ -42,6 +66,8 @@ pub struct Options {
     pub rescue: Duration,
     /// A handler that runs longer is taken away.
     pub deadline: Duration,
+    /// A handler that was asked to stop is taken away after this: [`STOP_PATIENCE`].
+    pub stop_patience: Duration,
     /// Time to drain.
     pub grace: Duration,
     /// Period of the poll.
@@ -52,6 +78,8 @@ pub struct Options {
     pub hinter: Hinter,
     /// The ca KEK, where this process has it; without it, lanes that sign are left alone.
     pub ca_keys: Option<Arc<LiveKeyring>>,
+    /// How long jobs stay in the history.
+    pub retention: Retention,
     /// Faults on purpose.
     pub failpoints: Failpoints,
 }
@@ -88,22 +116,27 @@ pub async fn run(
     tasks: &Tasks,
     ready: impl FnOnce() + Send,
 ) -> Result<(), Error> {
+    let stops = Stops::default();
     let kinds = Product(Arc::new(Tools {
         pool: options.pool.clone(),
+        stops: stops.clone(),
+        retention: options.retention,
         hinter: options.hinter.clone(),
         issuers: Issuers::new(options.pool.clone(), options.ca_keys.clone()),
         loader: Loader::start(tasks, options.pool.clone()),
     }));
-    run_kinds(options, kinds, Registry, tasks, ready).await
+    run_kinds(options, kinds, stops, Registry, tasks, ready).await
 }
 
-/// As [`run`], with these kinds and what their finished jobs write.
+/// As [`run`], with these kinds, what their finished jobs write, and where their handlers hear that they
+/// are to stop.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_kinds(
     options: Options,
     kinds: impl Kinds,
+    stops: Stops,
     effects: impl Effects + Clone,
     tasks: &Tasks,
     ready: impl FnOnce() + Send,
@@ -124,7 +157,15 @@ pub async fn run_kinds(
                 ..FinisherOptions::default()
             },
         );
-        if incarnation(&options, &kinds, finisher, beat, &shutdown).await == Ended::Drained {
+        let watching = {
+            let (stops, pool, wake) = (stops.clone(), options.pool.clone(), options.wake.clone());
+            let me = beat.process_id();
+            tasks.spawn("stops", async move { stops.watch(&pool, me, wake).await })
+        };
+        let ended = incarnation(&options, &kinds, &stops, finisher, beat, &shutdown).await;
+        watching.abort();
+        watching.ended().await;
+        if ended == Ended::Drained {
             break;
         }
     }
@@ -144,6 +185,7 @@ enum Ended {
 async fn incarnation(
     options: &Options,
     kinds: &impl Kinds,
+    stops: &Stops,
     finisher: Finisher,
     beat: Beat,
     shutdown: &Shutdown,
@@ -155,7 +197,7 @@ async fn incarnation(
         patterns: options.queues.clone(),
         holds_key: options.ca_keys.is_some(),
         kinds: Some(kinds.known()),
-        deadline: options.deadline + Duration::from_secs(30),
+        deadline: options.deadline + TO_SETTLE + Duration::from_secs(5),
         wake: options.wake.clone(),
         poll: options.poll,
         at_work: finisher.at_work(),
@@ -164,16 +206,18 @@ async fn incarnation(
     let run_options = RunOptions {
         name: options.label.clone(),
         concurrency: options.concurrency,
-        timeout: options.deadline,
+        timeout: options.deadline + TO_SETTLE,
         grace: options.grace,
     };
     let (kinds, pool, failpoints) = (kinds.clone(), options.pool.clone(), options.failpoints);
+    let (stops, limits) = (stops.clone(), stop_limits(options));
     let handler = move |job: ClaimedJob| {
-        let (kinds, pool, finisher) = (kinds.clone(), pool.clone(), finisher.clone());
+        let (kinds, stops) = (kinds.clone(), stops.clone());
+        let (pool, finisher) = (pool.clone(), finisher.clone());
         // Boxed where it is made: it is large, and the layers around it would copy it.
         Box::pin(async move {
-            let outcome = kinds.run(&job).await;
-            settle::settle(&pool, &finisher, &failpoints, job, outcome).await;
+            let attempted = attempt(&kinds, &stops, limits, &job).await;
+            settle::settle(&pool, &finisher, &failpoints, job, attempted).await;
         })
     };
     let mut standing = beat.standing();
@@ -189,6 +233,13 @@ async fn incarnation(
     let left = beat.resign().await;
     tracing::info!(event = "process_resigned", process = me.0, left);
     ended
+}
+
+fn stop_limits(options: &Options) -> StopLimits {
+    StopLimits {
+        deadline: options.deadline,
+        patience: options.stop_patience,
+    }
 }
 
 fn beat_options(options: &Options, kinds: Vec<String>) -> BeatOptions {

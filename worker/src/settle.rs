@@ -1,13 +1,16 @@
 //! Settles what an attempt ended in, under the job's fence.
 
+use crate::attempt::Attempted;
 use crate::failpoint::Failpoints;
 use crate::outcome::{Failed, Outcome};
+use certmill_domain::waiting;
 use certmill_pg::Pool;
-use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Until, Verdict};
+use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Stopped, Until, Verdict};
 use certmill_service::Error;
 use certmill_service::effects::{settle_failure, settle_snooze};
 use certmill_service::issuing::Fault;
 use certmill_tasks::{Backoff, backoff};
+use serde_json::Value;
 use std::time::Duration;
 
 /// While the database does not answer; the lease runs out before the policy does.
@@ -21,21 +24,29 @@ pub(crate) async fn settle(
     finisher: &Finisher,
     failpoints: &Failpoints,
     job: ClaimedJob,
-    outcome: Outcome,
+    attempted: Attempted,
 ) {
     let id = job.lease.job_id;
-    match outcome {
+    let log = attempted.log();
+    match attempted.outcome {
         Outcome::Complete { effect, result } => {
             failpoints.before_finish();
             complete(finisher, job, effect, result).await;
         }
         Outcome::Snooze { after, code } => {
-            let settled = repeated(|| snooze_once(pool, &job, after, code));
+            let stopped = stopped("it was about to wait", log);
+            let settled = repeated(|| snooze_once(pool, &job, after, code, &stopped));
+            log_lost(id, Box::pin(settled).await);
+        }
+        Outcome::Stop(how) => {
+            tracing::info!(event = "job_stopped", job = %id, how);
+            let (stopped, now) = (stopped(how, log), Duration::ZERO);
+            let settled = repeated(|| snooze_once(pool, &job, now, waiting::WORKER, &stopped));
             log_lost(id, Box::pin(settled).await);
         }
         Outcome::Fail(failed) => {
             tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
-            let settled = repeated(|| fail_once(pool, &job, &failed));
+            let settled = repeated(|| fail_once(pool, &job, &failed, log.as_ref()));
             log_lost(id, Box::pin(settled).await);
         }
         Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
@@ -64,23 +75,37 @@ async fn complete(
     }
 }
 
+fn stopped(how: &str, log: Option<Value>) -> Stopped {
+    Stopped {
+        how: how.to_owned(),
+        log,
+    }
+}
+
 async fn snooze_once(
     pool: &Pool,
     job: &ClaimedJob,
     after: Duration,
     code: &str,
+    stopped: &Stopped,
 ) -> Result<(), Error> {
-    settle_snooze(pool, job, Until::After(after), code).await?;
+    settle_snooze(pool, job, Until::After(after), code, Some(stopped)).await?;
     Ok(())
 }
 
-async fn fail_once(pool: &Pool, job: &ClaimedJob, failed: &Failed) -> Result<(), Error> {
+async fn fail_once(
+    pool: &Pool,
+    job: &ClaimedJob,
+    failed: &Failed,
+    log: Option<&Value>,
+) -> Result<(), Error> {
     let failure = Failure {
         class: failed.class,
         error: serde_json::json!({ "code": failed.code, "detail": failed.detail }),
         backoff: failed.backoff,
         permanent: failed.permanent,
-        waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
+        waiting_code: Some(waiting::RETRY.to_owned()),
+        log: log.cloned(),
     };
     let fault = Fault {
         code: failed.code.clone(),

@@ -26,6 +26,13 @@ impl Header {
         always: true,
         schema_type: "string",
     };
+    /// The operation to watch.
+    pub(crate) const LOCATION_OF_OPERATION: Self = Self {
+        name: "Location",
+        what: "Path of the operation: `/api/v1/operations/{id}`.",
+        always: true,
+        schema_type: "string",
+    };
     /// When to look again.
     pub(crate) const RETRY_AFTER: Self = Self {
         name: "Retry-After",

@@ -12,7 +12,7 @@ mod refusal;
 pub(crate) use answer::{Answer, Header};
 pub(crate) use document::document;
 pub(crate) use operation::Operation;
-pub(crate) use parameters::{CERTIFICATE_ID, JOB_ID, JOB_KIND, KEY_ID, LANE_NAME};
+pub(crate) use parameters::{CERTIFICATE_ID, JOB_ID, JOB_KIND, KEY_ID, LANE_NAME, OPERATION_ID};
 
 use bytes::Bytes;
 

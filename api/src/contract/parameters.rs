@@ -1,6 +1,6 @@
 //! What a request carries besides its body: ids in the path, filters in the query, headers.
 
-use certmill_domain::ids::{ApiKeyId, CertificateId, JobId};
+use certmill_domain::ids::{ApiKeyId, CertificateId, JobId, OperationId};
 use certmill_wire::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameter};
 use serde_json::{Value, json};
 
@@ -52,6 +52,13 @@ pub(crate) const JOB_KIND: PathParameter = PathParameter {
 
 /// What [`crate::id::Name`] takes.
 const NAME_PATTERN: &str = r"^[^\u0000-\u001f\u007f]{1,200}$";
+
+/// The `{id}` of an operation.
+pub(crate) const OPERATION_ID: PathParameter = PathParameter {
+    name: "id",
+    what: "Id of the operation.",
+    pattern: OperationId::PATTERN,
+};
 
 impl PathParameter {
     pub(super) fn to_json(self) -> Value {

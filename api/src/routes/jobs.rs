@@ -6,8 +6,8 @@ use axum::{Extension, Json};
 use certmill_domain::ids::JobId;
 use certmill_domain::job::JobState;
 use certmill_queue::read;
-use certmill_service::{Caller, jobs};
-use certmill_wire::{ActionRequest, JobFilter, JobView, Page, ProblemCode};
+use certmill_service::{Caller, Error as Refusal, jobs};
+use certmill_wire::{ActionRequest, FieldError, JobFilter, JobView, Page, Problem, ProblemCode};
 
 use crate::app::App;
 use crate::body::OptionalJson;
@@ -40,8 +40,22 @@ pub(super) async fn list(
         queues: filter.queue,
         kinds: filter.kind,
     };
-    let rows = jobs::list(&app.context, &caller, wanted, before, listing.rows()).await?;
+    let rows = jobs::list(&app.context, &caller, wanted, before, listing.rows())
+        .await
+        .map_err(of_query)?;
     Ok(listing.page(rows, |row| row.id.0.to_be_bytes(), views::job))
+}
+
+/// Faults of a filter are faults of the query.
+fn of_query(refusal: Refusal) -> Error {
+    let Refusal::Invalid(faults) = refusal else {
+        return refusal.into();
+    };
+    let errors = faults
+        .into_iter()
+        .map(|fault| FieldError::new(fault.pointer, fault.code, fault.detail))
+        .collect();
+    Problem::of_fields(ProblemCode::InvalidQuery, errors).into()
 }
 
 pub(super) const SHOW: Operation = Operation::new(
@@ -64,7 +78,7 @@ pub(super) async fn show(
 
 pub(super) const CANCEL: Operation = Operation::new(
     "jobs.cancel",
-    "Cancels a job; a running one ends at its next step.",
+    "Cancels a job; a running one is asked to stop, and may have completed before it hears of that.",
     include_str!("examples/jobs.cancel.json"),
 )
 .of(&[JOB_ID])

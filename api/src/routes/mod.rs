@@ -16,6 +16,7 @@ mod keys;
 mod lanes;
 mod life;
 mod metrics;
+mod operations;
 mod profiles;
 mod revocation;
 mod route;
@@ -66,6 +67,7 @@ pub const TABLE: &[Route] = &[
     Route::post("/api/v1/profiles", P::ProfilesWrite, profiles::ADD, |at| on(at, profiles::add)),
     Route::get("/api/v1/issuers", P::IssuersRead, issuers::LIST, |at| on(at, issuers::list)),
     Route::get("/api/v1/jobs", P::JobsRead, jobs::LIST, |at| on(at, jobs::list)),
+    Route::post("/api/v1/jobs/bulk", P::JobsControl, operations::BULK, |at| on(at, operations::bulk)),
     Route::get("/api/v1/jobs/{id}", P::JobsRead, jobs::SHOW, |at| on(at, jobs::show)),
     Route::post("/api/v1/jobs/{id}/cancel", P::JobsControl, jobs::CANCEL, |at| on(at, jobs::cancel)),
     Route::post("/api/v1/jobs/{id}/retry", P::JobsControl, jobs::RETRY, |at| on(at, jobs::retry)),
@@ -76,6 +78,9 @@ pub const TABLE: &[Route] = &[
     Route::post("/api/v1/lanes/{name}/limit", P::LanesControl, lanes::LIMIT, |at| on(at, lanes::limit)),
     Route::post("/api/v1/job-kinds/{kind}/pause", P::LanesControl, lanes::PAUSE_KIND, |at| on(at, lanes::pause_kind)),
     Route::post("/api/v1/job-kinds/{kind}/resume", P::LanesControl, lanes::RESUME_KIND, |at| on(at, lanes::resume_kind)),
+    Route::get("/api/v1/operations", P::OperationsRead, operations::LIST, |at| on(at, operations::list)),
+    Route::get("/api/v1/operations/{id}", P::OperationsRead, operations::SHOW, |at| on(at, operations::show)),
+    Route::post("/api/v1/operations/{id}/abort", P::OperationsAbort, operations::ABORT, |at| on(at, operations::abort)),
     Route::post("/api/v1/keys", P::KeysWrite, keys::ADD, |at| on(at, keys::add)),
     Route::get("/api/v1/keys", P::KeysRead, keys::LIST, |at| on(at, keys::list)),
     Route::get("/api/v1/keys/{id}", P::KeysRead, keys::SHOW, |at| on(at, keys::show)),

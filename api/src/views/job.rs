@@ -3,7 +3,7 @@
 use certmill_queue::read::{AttemptRow, JobRow};
 use certmill_service::jobs::{Past, waiting_on};
 use certmill_store::audit::AuditRow;
-use certmill_wire::{AttemptView, JobActionView, JobView};
+use certmill_wire::{AttemptView, JobActionView, JobView, LogLineView};
 use serde_json::Value;
 
 /// A job with what became of it before.
@@ -55,7 +55,26 @@ fn attempt(row: AttemptRow) -> AttemptView {
         detail: text(error, "detail").or_else(|| text(error, "message")),
         outcome: row.class,
         worker: row.worker,
+        duration_ms: row
+            .started_at
+            .map(|began| milliseconds(row.ended_at - began)),
+        trace_id: row.trace_id,
+        log: row.log.map_or_else(Vec::new, log),
     }
+}
+
+/// A clock that was set back between the two shows none.
+fn milliseconds(span: time::Duration) -> i64 {
+    i64::try_from(span.whole_milliseconds().max(0)).unwrap_or(i64::MAX)
+}
+
+fn log(lines: Value) -> Vec<LogLineView> {
+    let line = |line: &Value| LogLineView {
+        at: text(Some(line), "at").unwrap_or_default(),
+        level: text(Some(line), "level").unwrap_or_default(),
+        text: text(Some(line), "text").unwrap_or_default(),
+    };
+    lines.as_array().into_iter().flatten().map(line).collect()
 }
 
 fn action(row: AuditRow) -> JobActionView {

@@ -8,6 +8,7 @@ mod cluster;
 mod job;
 mod lane;
 mod metrics;
+mod operation;
 mod owned;
 
 pub(crate) use api_key::{api_key, first, made, rotated};
@@ -16,4 +17,5 @@ pub(crate) use cluster::cluster;
 pub(crate) use job::{job, job_with_past};
 pub(crate) use lane::{kinds, lane, lanes};
 pub(crate) use metrics::metrics;
+pub(crate) use operation::{operation, plan};
 pub(crate) use owned::{issuer, profile};

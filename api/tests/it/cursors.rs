@@ -125,7 +125,7 @@ async fn filters_are_known_words() {
         assert!(answer.text.contains(words), "{answer:?}");
     }
     let jobs = api
-        .get("/api/v1/jobs?state=available&kind=certificate.issue&queue=issue:local&limit=2")
+        .get("/api/v1/jobs?state=available&kind=issue&queue=issue:local&limit=2")
         .await;
     assert_eq!(jobs.status, 200, "{jobs:?}");
     let profiles = api.get("/api/v1/profiles?limit=1").await.json();

@@ -73,6 +73,7 @@ pub struct Stage {
     cancelled: String,
     key: String,
     spare_key: String,
+    operation: String,
 }
 
 impl Stage {
@@ -99,6 +100,9 @@ impl Stage {
             made["key"]["id"].as_str().unwrap().to_owned()
         };
         let (key, spare_key) = (new_key().await, new_key().await);
+        let wish = json!({"verb": "retry", "selector": {"kinds": ["issue"]}});
+        let operation = api.post("/api/v1/jobs/bulk", &wish).await.json();
+        let operation = operation["id"].as_str().unwrap().to_owned();
         Self {
             api,
             certificate,
@@ -107,6 +111,7 @@ impl Stage {
             cancelled,
             key,
             spare_key,
+            operation,
         }
     }
 
@@ -122,6 +127,7 @@ impl Stage {
             (_, "key") => &self.key,
             (_, "cert") => &self.certificate,
             (_, "job") => &self.job,
+            (_, "op") => &self.operation,
             other => panic!("put something like {other:?} on the stage"),
         }
     }

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod matrix;
 mod openssl;
+mod operations;
 mod own_certificate;
 mod problems;
 mod revocation;

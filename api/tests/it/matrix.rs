@@ -20,6 +20,8 @@ pub fn to_nothing(template: &str) -> String {
         "job_0000000000009".to_owned()
     } else if template.contains("/keys/") {
         format!("key_{}", "0".repeat(26))
+    } else if template.contains("/operations/") {
+        format!("op_{}", "0".repeat(26))
     } else {
         format!("cert_{}", "0".repeat(26))
     };

@@ -15,6 +15,7 @@ const MOVE: &str = "
     WITH other AS (INSERT INTO team (name) VALUES ('other') RETURNING id),
          certificates AS (UPDATE certificate SET team_id = (SELECT id FROM other)),
          jobs AS (UPDATE job SET team_id = (SELECT id FROM other)),
+        operations AS (UPDATE operation SET team_id = (SELECT id FROM other)),
          ended AS (UPDATE job_history SET team_id = (SELECT id FROM other))
     UPDATE api_key SET team_id = (SELECT id FROM other) WHERE name = 'ci'";
 

@@ -76,6 +76,7 @@ impl Command {
             Self::Certs(_)
             | Self::Jobs(_)
             | Self::Lanes(_)
+            | Self::Operations(_)
             | Self::Issuers(_)
             | Self::Profiles(_) => THINGS,
             Self::Keys(KeysVerb::Add(_) | KeysVerb::Rotate(_) | KeysVerb::Bootstrap(_)) => REPORTS,

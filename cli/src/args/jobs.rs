@@ -6,7 +6,7 @@ use certmill_domain::job::JobState;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::PageArgs;
+use super::{BulkVerb, PageArgs};
 
 /// Verbs of jobs.
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,9 @@ pub enum JobsVerb {
     Retry(JobActionArgs),
     /// Cancels a job.
     Cancel(JobActionArgs),
+    /// Retries, cancels or moves many jobs as one operation.
+    #[command(subcommand)]
+    Bulk(BulkVerb),
 }
 
 /// What `jobs list` takes.

@@ -3,6 +3,7 @@
 //! Invariant: parsing reads neither environment nor files; a value that comes out has its form.
 
 mod authority;
+mod bulk;
 mod certs;
 mod format;
 mod forms;
@@ -20,6 +21,7 @@ mod tests;
 use clap::{Parser, Subcommand};
 
 pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
+pub use bulk::{AbortArgs, BulkVerb, HowArgs, OperationsListArgs, OperationsVerb};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArgs, WaitArgs};
 pub use format::{Format, refusal as form_refusal};
 pub use global::Global;
@@ -57,12 +59,15 @@ pub enum Command {
     /// Certificates: request, look at, renew, revoke, fetch.
     #[command(subcommand)]
     Certs(CertsVerb),
-    /// Jobs: look at, retry, cancel.
+    /// Jobs: look at, retry, cancel, one or many.
     #[command(subcommand)]
     Jobs(JobsVerb),
     /// Lanes of jobs: what they have to do, pause, resume, limit.
     #[command(subcommand, visible_alias = "queues")]
     Lanes(LanesVerb),
+    /// Operations on many jobs: look at, abort.
+    #[command(subcommand)]
+    Operations(OperationsVerb),
     /// Issuers: who signs.
     #[command(subcommand)]
     Issuers(IssuersVerb),

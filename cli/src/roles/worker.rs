@@ -8,7 +8,7 @@ use certmill_queue::Hinter;
 use certmill_settings::Settings;
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
-use certmill_worker::{Failpoints, Options};
+use certmill_worker::{Failpoints, Options, Retention, STOP_PATIENCE};
 
 use super::{database, key_files, keyrings, process};
 use crate::exit::Exit;
@@ -92,11 +92,16 @@ fn options(
         beat: settings.process.beat,
         rescue: settings.process.rescue,
         deadline: settings.job_deadline,
+        stop_patience: STOP_PATIENCE,
         grace: settings.shutdown_grace,
         poll: settings.poll,
         wake: process::wake(settings, tasks, pool),
         hinter,
         ca_keys,
+        retention: Retention {
+            completed_days: settings.keep_completed_days,
+            ended_days: settings.keep_ended_days,
+        },
         failpoints: Failpoints {
             finish_delay_max: settings.failpoints.finish_delay_max,
             finish_delay_share: settings.failpoints.finish_delay_share,

@@ -4,6 +4,7 @@
 //! alone, so that any viewer may ask.
 
 use certmill_domain::ids::JobId;
+use certmill_domain::job::JobState;
 use certmill_domain::waiting::{self, WaitingOn, Who};
 use certmill_wire::{AttemptView, CertificateView, JobActionView, JobView};
 use serde::Serialize;
@@ -119,13 +120,20 @@ fn of_job(job: &JobView) -> Explanation {
         ),
         owner: on.map(|on| on.who),
         moves_at: on.and_then(|on| on.until),
-        because: on.map(|on| on.sentence.clone()),
+        because: on.map(|on| on.sentence.clone()).or_else(|| won(job)),
         last_fault: job.last_error.clone(),
         attempts: Some(attempts(job)),
         past_attempts: job.past_attempts.clone(),
         actions: job.actions.clone(),
         next_command: next_for_job(job, on),
     }
+}
+
+/// What is to be said of a job that was cancelled and yet completed.
+fn won(job: &JobView) -> Option<String> {
+    let cancelled = job.actions.iter().any(|one| one.action == "job.cancel");
+    (cancelled && job.state == JobState::Completed.as_str())
+        .then(|| "it was asked to stop, but had completed before it heard of that".to_owned())
 }
 
 fn attempts(job: &JobView) -> String {
@@ -212,7 +220,15 @@ fn past_in_words(past: &AttemptView) -> String {
         .as_deref()
         .unwrap_or("a process that is forgotten");
     let (at, number, outcome) = (instant(past.ended_at), past.attempt, &past.outcome);
-    format!("  {at}  attempt {number} on {worker}: {outcome}{code}\n")
+    let took = match past.duration_ms {
+        Some(took) => format!(" after {took} ms"),
+        None => String::new(),
+    };
+    let mut text = format!("  {at}  attempt {number} on {worker}: {outcome}{code}{took}\n");
+    for line in &past.log {
+        text.push_str(&format!("      {} {} {}\n", line.at, line.level, line.text));
+    }
+    text
 }
 
 fn of(who: Who) -> &'static str {

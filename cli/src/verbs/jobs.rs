@@ -2,7 +2,7 @@
 //!
 //! Invariant: a job that is not done is shown with the sentence that says why.
 
-use certmill_wire::{ActionRequest, JobFilter, JobView};
+use certmill_wire::{ActionRequest, AttemptView, JobFilter, JobView};
 
 use crate::args::{JobActionArgs, JobsListArgs, JobsVerb};
 use crate::failure::Failure;
@@ -10,11 +10,14 @@ use crate::lookup;
 use crate::output::{instant, waiting};
 use crate::session::Session;
 
+use super::bulk;
+
 /// Runs a verb of jobs.
 pub async fn run(verb: JobsVerb, session: &Session) -> Result<(), Failure> {
     let client = &session.client;
     let job = match verb {
         JobsVerb::List(args) => return list(args, session).await,
+        JobsVerb::Bulk(verb) => return bulk::run(verb, session).await,
         JobsVerb::Show(args) => lookup::job(client, &args.job).await?,
         JobsVerb::Retry(args) => {
             let id = lookup::job(client, &args.job).await?.id;
@@ -98,7 +101,30 @@ fn show(job: &JobView, session: &Session) -> Result<(), Failure> {
         ("until", until),
         ("last error", job.last_error.clone().unwrap_or_default()),
         ("trace", job.trace_id.clone().unwrap_or_default()),
+        ("past attempts", past(job)),
     ])
+}
+
+/// What failed, how long it took, who had it, and what its handler logged.
+fn past(job: &JobView) -> String {
+    let one = |attempt: &AttemptView| {
+        let fault = attempt.code.as_deref().unwrap_or(&attempt.outcome);
+        let worker = attempt
+            .worker
+            .as_deref()
+            .unwrap_or("a process that is forgotten");
+        let took = attempt
+            .duration_ms
+            .map_or(String::new(), |took| format!(", {took} ms"));
+        let at = instant(attempt.ended_at);
+        let mut text = format!("{} at {at} on {worker}: {fault}{took}", attempt.attempt);
+        for line in &attempt.log {
+            text.push_str(&format!("\n    {} {}", line.level, line.text));
+        }
+        text
+    };
+    let all: Vec<String> = job.past_attempts.iter().map(one).collect();
+    all.join("\n")
 }
 
 fn attempts(job: &JobView) -> String {

@@ -2,12 +2,14 @@
 //!
 //! Invariant: a verb talks to the API only, never to the database.
 
+mod bulk;
 mod certs;
 mod explain;
 mod issuers;
 mod jobs;
 mod keys;
 mod lanes;
+mod operations;
 mod profiles;
 mod status;
 
@@ -31,6 +33,7 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Certs(verb) => certs::run(verb, &session).await,
         Command::Jobs(verb) => jobs::run(verb, &session).await,
         Command::Lanes(verb) => lanes::run(verb, &session).await,
+        Command::Operations(verb) => operations::run(verb, &session).await,
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Keys(verb) => keys::run(verb, &session).await,

@@ -84,6 +84,11 @@ uuid_id!(
     "ord_"
 );
 uuid_id!(
+    /// Id of an operation: one wish for many objects.
+    OperationId,
+    "op_"
+);
+uuid_id!(
     /// Id of an API key; not the key itself.
     ApiKeyId,
     "key_"

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod job;
 pub mod key;
 pub mod names;
+pub mod operation;
 pub mod order;
 pub mod profile;
 pub mod renewal;

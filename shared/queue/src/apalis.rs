@@ -137,6 +137,7 @@ impl Desk {
             backoff: backoff(FailureClass::Retry, attempt, &mut rand::rng()),
             permanent: false,
             waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
+            log: None,
         };
         let outcome: Result<_> = async {
             let mut conn = self.pool.acquire().await?;

@@ -7,6 +7,7 @@ use certmill_domain::ids::{JobId, TeamId};
 use certmill_domain::job::JobState;
 use sqlx::PgConnection;
 
+use crate::many::cancel_all;
 use crate::{Enqueued, NewJob, Result, enqueue, read};
 
 /// What a cancel did.
@@ -39,18 +40,14 @@ pub enum RetryOutcome {
     NotFound,
 }
 
-/// Cancels a job.
+/// Cancels a job; `by` is who wants it, as audit rows name them.
 ///
 /// # Errors
 /// The database's.
-pub async fn cancel(conn: &mut PgConnection, id: JobId) -> Result<CancelOutcome> {
-    let what: Option<String> = sqlx::query_scalar(include_str!("sql/cancel.sql"))
-        .bind(id.0)
-        .fetch_optional(&mut *conn)
-        .await?;
-    match what.as_deref() {
-        Some("cancelled") => Ok(CancelOutcome::Cancelled),
-        Some(_) => Ok(CancelOutcome::Requested),
+pub async fn cancel(conn: &mut PgConnection, id: JobId, by: &str) -> Result<CancelOutcome> {
+    let outcomes = cancel_all(conn, &[id], by).await?;
+    match outcomes.first() {
+        Some((_, outcome)) => Ok(*outcome),
         None => Ok(match read::by_id(conn, id).await? {
             Some(row) => CancelOutcome::Ended(row.state),
             None => CancelOutcome::NotFound,
@@ -89,7 +86,7 @@ pub async fn retry(conn: &mut PgConnection, id: JobId) -> Result<RetryOutcome> {
 /// The database's.
 pub async fn go_on(conn: &mut PgConnection, id: JobId) -> Result<()> {
     sqlx::query(
-        "UPDATE job SET cancel_requested = false \
+        "UPDATE job SET cancel_requested = false, cancel_by = NULL \
          WHERE id = $1 AND state = 1 AND cancel_requested",
     )
     .bind(id.0)

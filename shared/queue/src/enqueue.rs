@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::span::micros;
-use crate::{Error, Result};
+use crate::{Error, Result, unfit};
 
 /// How often a key's live job may end between the insert and the look before we give up.
 const LOOKS: u32 = 5;
@@ -118,9 +118,16 @@ pub async fn enqueue(conn: &mut PgConnection, job: &NewJob) -> Result<Enqueued> 
 /// Enqueues many jobs in one statement; the answers come in the order of `jobs`.
 ///
 /// # Errors
+/// [`Error::Unfit`] if one cannot be stored (see [`crate::unfit`] for the limits),
 /// [`Error::UnknownLane`] if a queue is not declared (roll back), [`Error::Busy`] if keys kept
 /// changing under it, else the database's.
 pub async fn enqueue_all(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+    for job in jobs {
+        unfit::check(job).map_err(|why| Error::Unfit {
+            kind: job.kind.chars().take(64).collect(),
+            why,
+        })?;
+    }
     let mut answers: Vec<Option<Enqueued>> = vec![None; jobs.len()];
     for _ in 0..LOOKS {
         let mut open: Vec<usize> = (0..jobs.len()).filter(|&i| answers[i].is_none()).collect();

@@ -14,6 +14,14 @@ pub enum Error {
         /// The first such name.
         queue: String,
     },
+    /// A job that was to be enqueued cannot be stored; none of its batch was.
+    #[error("a job of the kind {kind:?} cannot be enqueued: {why}")]
+    Unfit {
+        /// Its kind, cut short.
+        kind: String,
+        /// What is wrong with it.
+        why: crate::Unfit,
+    },
     /// Live jobs with the same unique keys kept ending while this call tried to see them.
     #[error("jobs with the same unique key kept changing; repeat the call")]
     Busy,

@@ -58,6 +58,8 @@ pub struct Failure {
     pub permanent: bool,
     /// Why the job waits, in the words of `waiting_on`.
     pub waiting_code: Option<String>,
+    /// What the handler logged: a list of `{at, level, text}`.
+    pub log: Option<Value>,
 }
 
 /// What became of a failed job.
@@ -159,6 +161,7 @@ pub async fn fail(
             .bind(failure.permanent)
             .bind(&failure.waiting_code)
             .bind(failure.class.as_str())
+            .bind(&failure.log)
             .fetch_optional(conn)
             .await?;
     match row {
@@ -169,7 +172,17 @@ pub async fn fail(
     }
 }
 
-/// Puts a running job aside without using up an attempt.
+/// How a job that was asked to stop came to its end.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    /// In words, for the attempt's row.
+    pub how: String,
+    /// What the handler logged: a list of `{at, level, text}`.
+    pub log: Option<Value>,
+}
+
+/// Puts a running job aside without using up an attempt; one that was cancelled meanwhile ends, and
+/// `stopped` says how it came to that, where somebody knows.
 ///
 /// # Errors
 /// [`Error::LeaseLost`], else the database's.
@@ -178,6 +191,7 @@ pub async fn snooze(
     lease: &Lease,
     until: Until,
     waiting_code: &str,
+    stopped: Option<&Stopped>,
 ) -> Result<SnoozeOutcome> {
     let (at, delay) = match until {
         Until::At(at) => (Some(at), Duration::ZERO),
@@ -191,6 +205,8 @@ pub async fn snooze(
         .bind(at)
         .bind(interval(delay))
         .bind(waiting_code)
+        .bind(stopped.map(|stopped| stopped.how.as_str()))
+        .bind(stopped.and_then(|stopped| stopped.log.as_ref()))
         .fetch_optional(conn)
         .await?;
     match row {

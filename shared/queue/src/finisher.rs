@@ -335,6 +335,7 @@ impl<E: Effects> Desk<E> {
             backoff: backoff(FailureClass::Retry, one.attempt, &mut rand::rng()),
             permanent: false,
             waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
+            log: None,
         };
         let outcome = async {
             let mut conn = self.pool.acquire().await?;

@@ -24,6 +24,7 @@ mod lease;
 mod looker;
 mod low_water;
 pub mod maintenance;
+pub mod many;
 mod pace;
 pub mod probe;
 pub mod process;
@@ -31,8 +32,11 @@ pub mod read;
 mod registration;
 pub mod release;
 pub mod rescue;
+pub mod selection;
 mod source;
 mod span;
+mod stops;
+pub mod unfit;
 mod wake;
 
 pub use at_work::AtWork;
@@ -44,13 +48,15 @@ pub use claim::{
 };
 pub use enqueue::{Enqueued, NewJob, Start, enqueue, enqueue_all};
 pub use error::Error;
-pub use finish::{FailOutcome, Failure, FailureClass, SnoozeOutcome, Until};
+pub use finish::{FailOutcome, Failure, FailureClass, SnoozeOutcome, Stopped, Until};
 pub use finisher::{BoxError, Effects, Finished, Finisher, FinisherOptions, Verdict};
 pub use lane::{Lane, LaneRow};
 pub use lease::{Lease, ProcessId};
 pub use low_water::LowWater;
 pub use probe::{DueLane, probe_due};
 pub use registration::{keep_registered, register};
+pub use stops::{Ended, StopLimits, Stops};
+pub use unfit::Unfit;
 pub use wake::{Hint, Hinter, Wake};
 
 /// The answer of this crate's calls.

@@ -148,6 +148,8 @@ pub struct AttemptRow {
     pub error: Option<Value>,
     /// The trace that it continued.
     pub trace_id: Option<String>,
+    /// What its handler logged: a list of `{at, level, text}`.
+    pub log: Option<Value>,
 }
 
 /// The job with this id, live or ended. Read committed (the default) is needed: a job only ever goes
@@ -223,7 +225,7 @@ pub async fn counts(conn: &mut PgConnection, team_id: Option<TeamId>) -> Result<
 pub async fn attempts(conn: &mut PgConnection, id: JobId, limit: u16) -> Result<Vec<AttemptRow>> {
     let mut rows: Vec<AttemptRow> = sqlx::query_as(
         "SELECT a.attempt, a.fence, a.worker_id, p.label AS worker, a.started_at, a.ended_at, \
-                a.class, a.error, a.trace_id \
+                a.class, a.error, a.trace_id, a.log \
          FROM job_attempt a LEFT JOIN process p ON p.id = a.worker_id \
          WHERE a.job_id = $1 ORDER BY a.fence DESC LIMIT $2",
     )

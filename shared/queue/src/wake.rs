@@ -20,6 +20,8 @@ use tracing::{debug, warn};
 
 /// The channel of NOTIFY.
 const CHANNEL: &str = "certmill_job";
+/// What a hint names in place of a lane when running jobs are to stop.
+pub(crate) const STOPS: &str = "!stops";
 /// Least time between two hints.
 const GAP: Duration = Duration::from_millis(5);
 /// Least time between two hints while enqueues come faster than [`BUSY_PER_SECOND`].
@@ -74,6 +76,11 @@ impl Hinter {
         }
         drop(dirty);
         outbox.filled.notify_one();
+    }
+
+    /// Says that running jobs were asked to stop. Call it after the commit, never before.
+    pub fn hint_stops(&self) {
+        self.hint(STOPS);
     }
 }
 

@@ -1,11 +1,13 @@
 //! What users do with jobs: look, cancel, retry.
 
 use crate::context::despite_deadlocks;
+use crate::effects::bulk::{BulkArgs, KIND as BULK};
 use crate::effects::issue::{IssueArgs, KIND as ISSUE};
 use crate::issuing::abandon;
-use crate::{Caller, Context, Error};
-use certmill_domain::ids::JobId;
+use crate::{Caller, Context, Error, operations};
+use certmill_domain::ids::{JobId, TeamId};
 use certmill_domain::job::JobState;
+use certmill_domain::operation::OperationState;
 use certmill_domain::waiting::{self, WaitingOn};
 use certmill_pg::{Connection, Pool, Tx};
 use certmill_queue::ProcessId;
@@ -15,6 +17,8 @@ use certmill_queue::read::{self, AttemptRow, JobFilter, JobRow};
 use certmill_queue::rescue::Rescued;
 use certmill_store::audit::{self, AuditRow};
 use certmill_store::certificate;
+use serde::Deserialize;
+use serde_json::Value;
 
 /// Rows of a job's past that are shown, of each kind.
 const PAST_MAX: u16 = 50;
@@ -125,7 +129,7 @@ pub(crate) async fn visible(
 /// A page of the team's jobs under `before`, newest first.
 ///
 /// # Errors
-/// Failures of the database.
+/// [`Error::Invalid`] where a lane or a kind is not known here; failures of the database.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -135,10 +139,17 @@ pub async fn list(
 ) -> Result<Vec<JobRow>, Error> {
     filter.team_id = Some(caller.team_id);
     let mut conn = context.acquire().await?;
+    let mut faults =
+        operations::known_lanes(&mut conn, &filter.queues, |_| "?queue".to_owned()).await?;
+    faults.extend(operations::known_kinds(&mut conn, &filter.kinds, |_| "?kind".to_owned()).await?);
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
     Ok(read::list(&mut conn, &filter, before, limit).await?)
 }
 
-/// Cancels a job: a waiting one at once, a running one when its worker next writes.
+/// Cancels a job: a waiting one at once; a running one is asked to stop, and may have completed before
+/// it hears of that.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] where it has ended already.
@@ -159,9 +170,12 @@ async fn cancel_once(
 ) -> Result<JobRow, Error> {
     let mut tx = context.begin().await?;
     let job = visible(&mut tx, caller, id).await?;
-    match control::cancel(&mut tx, id).await? {
+    let outcome = control::cancel(&mut tx, id, &caller.actor).await?;
+    match outcome {
         CancelOutcome::Requested => {}
-        CancelOutcome::Cancelled => abandon_order(&mut tx, &job).await?,
+        CancelOutcome::Cancelled => {
+            see_to_cancelled(&mut tx, job.team_id, &job.kind, &job.args).await?;
+        }
         CancelOutcome::Ended(state) => {
             return Err(Error::Conflict {
                 code: "job_ended",
@@ -173,14 +187,58 @@ async fn cancel_once(
     audited(&mut tx, caller, "job.cancel", id, reason).await?;
     let after = visible(&mut tx, caller, id).await?;
     crate::context::commit(tx).await?;
+    if outcome == CancelOutcome::Requested {
+        context.hinter.hint_stops();
+    }
     Ok(after)
 }
 
-async fn abandon_order(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), Error> {
-    if job.kind == ISSUE {
-        abandon(tx, job.team_id, &job.args).await?;
+/// What a kind's rows say once its job is cancelled, in the same transaction. One line a kind that has
+/// such rows; arguments that cannot be read name none.
+pub(crate) async fn see_to_cancelled(
+    tx: &mut Tx<'_>,
+    team: TeamId,
+    kind: &str,
+    args: &Value,
+) -> Result<(), Error> {
+    match kind {
+        ISSUE => abandon(tx, team, args).await,
+        BULK => end_operation(tx, args, OperationState::Aborted, "its job was cancelled").await,
+        _ => Ok(()),
+    }
+}
+
+/// What a kind's rows say once its job is given up, where nothing else sees to them.
+pub(crate) async fn see_to_discarded(
+    tx: &mut Tx<'_>,
+    kind: &str,
+    args: &Value,
+    why: &str,
+) -> Result<(), Error> {
+    match kind {
+        BULK => end_operation(tx, args, OperationState::Failed, why).await,
+        _ => Ok(()),
+    }
+}
+
+/// What a kind's rows say once its job is retried, in the same transaction.
+pub(crate) async fn see_to_retried(tx: &mut Tx<'_>, kind: &str, args: &Value) -> Result<(), Error> {
+    if let (ISSUE, Ok(args)) = (kind, IssueArgs::deserialize(args)) {
+        certificate::arm(&mut *tx, args.certificate_id).await?;
     }
     Ok(())
+}
+
+async fn end_operation(
+    tx: &mut Tx<'_>,
+    args: &Value,
+    state: OperationState,
+    why: &str,
+) -> Result<(), Error> {
+    match BulkArgs::deserialize(args) {
+        Ok(args) => operations::end(tx, &[args.operation_id], state, Some(why)).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Hands out again what dead processes and hung handlers held, at most `limit` jobs. Those that
@@ -193,7 +251,13 @@ pub async fn rescue(pool: &Pool, me: ProcessId, limit: i32) -> Result<Rescued, E
     let rescued = certmill_queue::rescue::rescue(&mut tx, me, limit).await?;
     for id in &rescued.cancelled {
         if let Some(job) = read::by_id(&mut tx, *id).await? {
-            abandon_order(&mut tx, &job).await?;
+            see_to_cancelled(&mut tx, job.team_id, &job.kind, &job.args).await?;
+        }
+    }
+    for id in &rescued.discarded {
+        if let Some(job) = read::by_id(&mut tx, *id).await? {
+            let why = "its worker was lost three times in a row";
+            see_to_discarded(&mut tx, &job.kind, &job.args, why).await?;
         }
     }
     crate::context::commit(tx).await?;
@@ -235,12 +299,7 @@ async fn retry_once(
         }
         RetryOutcome::NotFound => return Err(Error::NotFound("job")),
     };
-    if let (ISSUE, Ok(args)) = (
-        job.kind.as_str(),
-        serde_json::from_value::<IssueArgs>(job.args),
-    ) {
-        certificate::arm(&mut tx, args.certificate_id).await?;
-    }
+    see_to_retried(&mut tx, &job.kind, &job.args).await?;
     audited(&mut tx, caller, "job.retry", id, reason).await?;
     let after = visible(&mut tx, caller, live).await?;
     crate::context::commit(tx).await?;

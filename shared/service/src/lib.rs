@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod keks;
 pub mod keys;
 pub mod lanes;
+pub mod operations;
 pub mod profiles;
 pub mod publication;
 pub mod rotation;

@@ -229,6 +229,18 @@ pub(crate) const KEYS: &[Key] = &[
         "a job that runs longer is taken away",
     ),
     key(
+        "job.keep_completed_days",
+        whole(1, 3650),
+        "14",
+        "days that completed jobs stay in the history",
+    ),
+    key(
+        "job.keep_ended_days",
+        whole(1, 3650),
+        "90",
+        "days that discarded and cancelled jobs and failed attempts stay",
+    ),
+    key(
         "wake",
         Kind::OneOf(&["notify", "poll"]),
         "notify",

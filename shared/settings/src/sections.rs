@@ -15,6 +15,11 @@ pub(crate) fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// A number of days; the bounds in the list of keys keep it well below the limit.
+pub(crate) fn days(reader: &mut Reader, key: &str, default: u64) -> u16 {
+    u16::try_from(reader.whole(key, default)).unwrap_or(u16::MAX)
+}
+
 /// The place of a second key, unless it is named.
 pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();

@@ -10,7 +10,8 @@ use crate::inventory::{self, ShownSetting};
 use crate::layers::Layers;
 use crate::reader::Reader;
 use crate::sections::{
-    beside, narrow, read_address, read_database, read_log, read_plain_url, read_tls, read_worker,
+    beside, days, narrow, read_address, read_database, read_log, read_plain_url, read_tls,
+    read_worker,
 };
 use crate::validate;
 use crate::{Env, Error, Overrides, Problem, Role, Secret, default_data_dir};
@@ -58,6 +59,10 @@ pub struct Settings {
     pub renewal_slot: Duration,
     /// A job that runs longer is taken away.
     pub job_deadline: Duration,
+    /// Days that completed jobs stay in the history.
+    pub keep_completed_days: u16,
+    /// Days that discarded and cancelled jobs and failed attempts stay.
+    pub keep_ended_days: u16,
     /// How idle workers learn of jobs.
     pub wake: Wake,
     /// Period of the poll.
@@ -292,6 +297,8 @@ impl Settings {
             leader_lease: ms(reader, "leader.lease_ms", 15_000),
             renewal_slot: ms(reader, "schedule.renewal_slot_ms", 60_000),
             job_deadline: ms(reader, "job.deadline_ms", 600_000),
+            keep_completed_days: days(reader, "job.keep_completed_days", 14),
+            keep_ended_days: days(reader, "job.keep_ended_days", 90),
             wake: match reader.word("wake") {
                 Some("poll") => Wake::Poll,
                 _ => Wake::Notify,

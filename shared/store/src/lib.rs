@@ -19,6 +19,7 @@ pub mod issuer;
 pub mod journal;
 pub mod kek;
 pub mod ocsp_responder;
+pub mod operation;
 pub mod order;
 pub mod profile;
 pub mod revocation;

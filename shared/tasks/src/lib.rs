@@ -14,5 +14,5 @@ pub use backoff::Backoff;
 pub use carry_through::carry_through;
 pub use jitter::JitterPercent;
 pub use shutdown::Shutdown;
-pub use tasks::{TaskHandle, Tasks, watch};
+pub use tasks::{TaskHandle, Tasks, catch, watch};
 pub use ticker::{JitteredTicker, TickerStop};

@@ -243,8 +243,14 @@ where
 
 /// Runs the future to its end; true if it panicked, which is logged here with the task's name.
 pub async fn watch(name: &str, future: impl Future<Output = ()>) -> bool {
-    let Err(payload) = AssertUnwindSafe(future).catch_unwind().await else {
-        return false;
+    catch(name, future).await.is_none()
+}
+
+/// As [`watch`], with what the future brings; `None` if it panicked.
+pub async fn catch<F: Future>(name: &str, future: F) -> Option<F::Output> {
+    let payload = match AssertUnwindSafe(future).catch_unwind().await {
+        Ok(output) => return Some(output),
+        Err(payload) => payload,
     };
     let what = payload
         .downcast_ref::<&str>()
@@ -256,7 +262,7 @@ pub async fn watch(name: &str, future: impl Future<Output = ()>) -> bool {
         task = name,
         "task {name} panicked: {what}"
     );
-    true
+    None
 }
 
 fn log_unexpected_end(name: &str) {

@@ -53,7 +53,7 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-fn escape(event: &str) -> Cow<'_, str> {
+pub(crate) fn escape(event: &str) -> Cow<'_, str> {
     let body = event.strip_suffix('\n').unwrap_or(event);
     if !body.chars().any(is_hidden) {
         return Cow::Borrowed(event);

@@ -8,10 +8,12 @@ use std::io;
 use std::panic;
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::capture;
 use crate::escape::EscapingMaker;
 use crate::ready::READY_TARGET;
 
@@ -79,26 +81,29 @@ pub(crate) fn json_subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscribe
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let written = tracing_subscriber::fmt::layer()
         .with_writer(EscapingMaker::new(writer))
         .json()
         .flatten_event(true)
         .with_current_span(true)
-        .with_span_list(false)
-        .finish()
+        .with_span_list(false);
+    // The filter is that of the written lines; what is captured does not depend on it.
+    tracing_subscriber::registry()
+        .with(written.with_filter(filter))
+        .with(capture::layer())
 }
 
 fn text_subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let written = tracing_subscriber::fmt::layer()
         .with_writer(EscapingMaker::new(writer))
         .with_ansi(false)
-        .with_target(false)
-        .finish()
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(written.with_filter(filter))
+        .with(capture::layer())
 }
 
 /// The standard hook prints several bare lines, which would break readers of JSON lines.

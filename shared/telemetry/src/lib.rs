@@ -3,6 +3,7 @@
 //! Invariant: whatever stands in a field, an event never spans two lines and never carries
 //! a raw control character; and the wall clock is read here and nowhere else.
 
+pub mod capture;
 pub mod clock;
 mod escape;
 mod init;

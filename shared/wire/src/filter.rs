@@ -5,6 +5,7 @@
 use certmill_domain::api_key::KeyState;
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::job::JobState;
+use certmill_domain::operation::OperationState;
 
 use crate::{FieldError, Problem, ProblemCode};
 
@@ -62,6 +63,15 @@ pub struct KeyFilter {
     /// Exact names.
     pub name: Vec<String>,
     /// `valid`, `expired`, `revoked`.
+    pub state: Vec<String>,
+    /// Which part.
+    pub paging: Paging,
+}
+
+/// Filter of `GET /api/v1/operations`; several values of one parameter are alternatives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperationFilter {
+    /// `queued`, `running`, `completed`, `aborted`, `failed`.
     pub state: Vec<String>,
     /// Which part.
     pub paging: Paging,
@@ -128,6 +138,14 @@ impl Filter for KeyFilter {
             words: || KeyState::ALL.map(KeyState::as_str).to_vec(),
         },
     ];
+}
+
+impl Filter for OperationFilter {
+    const PARAMETERS: &'static [QueryParameter] = &[QueryParameter {
+        name: "state",
+        what: "How far they are.",
+        words: || OperationState::ALL.map(OperationState::as_str).to_vec(),
+    }];
 }
 
 impl Filter for Paging {
@@ -216,6 +234,24 @@ impl KeyFilter {
             &[("name", &self.name), ("state", &self.state)],
             &self.paging,
         )
+    }
+}
+
+impl OperationFilter {
+    /// Reads decoded query parameters.
+    ///
+    /// # Errors
+    /// `invalid_query` with all faults.
+    pub fn from_pairs(pairs: Pairs) -> Result<Self, Box<Problem>> {
+        let mut state = Vec::new();
+        let paging = read(pairs, &mut [("state", &mut state)])?;
+        Ok(Self { state, paging })
+    }
+
+    /// Writes query parameters.
+    #[must_use]
+    pub fn to_pairs(&self) -> Pairs {
+        write(&[("state", &self.state)], &self.paging)
     }
 }
 

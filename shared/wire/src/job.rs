@@ -83,6 +83,26 @@ pub struct AttemptView {
     /// The name of the process that had it, while that is known.
     #[serde(default)]
     pub worker: Option<String>,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: Option<i64>,
+    /// The trace that it continued.
+    #[serde(default)]
+    pub trace_id: Option<String>,
+    /// What its handler logged at info and above, the newest 20 lines, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLineView>,
+}
+
+/// A line that a handler logged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLineView {
+    /// By the clock of the worker's host.
+    pub at: String,
+    /// `ERROR`, `WARN` or `INFO`.
+    pub level: String,
+    /// The message and its fields, at most 500 characters.
+    pub text: String,
 }
 
 /// Something that somebody did to a job.

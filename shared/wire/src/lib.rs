@@ -14,6 +14,7 @@ mod health;
 mod issuer;
 mod job;
 mod lane;
+mod operation;
 mod page;
 mod private_key;
 mod problem;
@@ -33,13 +34,14 @@ pub use certificate::{
 pub use certmill_domain::waiting::{WaitingOn, Who};
 pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView};
 pub use filter::{
-    CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, KeyFilter, MAX_LIMIT, Paging,
-    QueryParameter,
+    CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, KeyFilter, MAX_LIMIT, OperationFilter,
+    Paging, QueryParameter,
 };
 pub use health::{Build, Check, HealthView, ReadyView};
 pub use issuer::IssuerView;
-pub use job::{AttemptView, JobActionView, JobView};
+pub use job::{AttemptView, JobActionView, JobView, LogLineView};
 pub use lane::{LaneLimitRequest, LaneTotal, LaneView, LanesView, PausedKindView};
+pub use operation::{BulkJobRequest, BulkPlanView, JobSelector, OperationView, instant};
 pub use page::Page;
 pub use problem::{FieldError, Problem};
 pub use problem_code::ProblemCode;

@@ -7,9 +7,12 @@ use std::borrow::Cow;
 
 use certmill_domain::api_key::{KeyState, LIFE_MAX, LIFE_MIN, OVERLAP_MAX};
 use certmill_domain::certificate::CertificateStatus;
-use certmill_domain::ids::{ApiKeyId, CertificateId, IssuerId, JobId, ProfileId, VersionId};
+use certmill_domain::ids::{
+    ApiKeyId, CertificateId, IssuerId, JobId, OperationId, ProfileId, VersionId,
+};
 use certmill_domain::job::JobState;
 use certmill_domain::key::KeyAlgorithm;
+use certmill_domain::operation::{JobVerb, OperationState};
 use certmill_domain::profile::KeySource;
 use certmill_domain::revocation::RevocationReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -66,6 +69,12 @@ texts! {
     ApiKeyIdText => form(ApiKeyId::PATTERN);
     /// `ver_...`
     VersionIdText => form(VersionId::PATTERN);
+    /// `op_...`
+    OperationIdText => form(OperationId::PATTERN);
+    /// A word of [`JobVerb`].
+    JobVerbWord => words(&JobVerb::ALL.map(JobVerb::as_str));
+    /// A word of [`OperationState`].
+    OperationStateWord => words(&OperationState::ALL.map(OperationState::as_str));
     /// A word of [`CertificateStatus`].
     StatusWord => words(&CertificateStatus::ALL.map(CertificateStatus::as_str));
     /// A word of [`JobState`].

@@ -72,6 +72,9 @@ async fn step_through(
 ) -> Result<Outcome, Error> {
     let mut remote = task.order.remote.clone().map_or_else(Remote::start, Remote);
     for _ in 0..STEPS_MAX {
+        if tools.stops.is_asked(&job.lease) {
+            return Ok(Outcome::Stop("it ended between two steps"));
+        }
         match issuer.step(ask, remote).await {
             Ok(Step::Continue(next)) => {
                 keep(tools, job, task, OrderState::Submitting, &next).await?;

@@ -1,5 +1,6 @@
 //! The kinds of jobs: one file a kind, one word a kind in the list below.
 
+mod bulk;
 mod crl;
 mod crl_sweep;
 mod issue;
@@ -11,8 +12,9 @@ mod revoke;
 use crate::issuers::Issuers;
 use crate::loader::Loader;
 use crate::outcome::{Failed, Outcome};
+use crate::runtime::Retention;
 use certmill_pg::Pool;
-use certmill_queue::{ClaimedJob, FailureClass, Hinter};
+use certmill_queue::{ClaimedJob, FailureClass, Hinter, Stops};
 use certmill_service::Error;
 use certmill_service::effects;
 use std::time::Duration;
@@ -20,6 +22,8 @@ use std::time::Duration;
 /// What handlers work with.
 pub(crate) struct Tools {
     pub(crate) pool: Pool,
+    pub(crate) stops: Stops,
+    pub(crate) retention: Retention,
     pub(crate) hinter: Hinter,
     pub(crate) issuers: Issuers,
     pub(crate) loader: Loader,
@@ -41,6 +45,7 @@ macro_rules! kinds {
 }
 
 kinds!(
+    bulk,
     crl,
     crl_sweep,
     issue,

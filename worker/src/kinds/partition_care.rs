@@ -7,10 +7,6 @@ use certmill_service::{Error, forget_old_idempotency_keys};
 
 /// Partitions are made this far ahead.
 const DAYS_AHEAD: i32 = 7;
-/// Completed jobs are kept this long.
-const KEEP_COMPLETED_DAYS: i32 = 14;
-/// Discarded and cancelled jobs are kept this long.
-const KEEP_ENDED_DAYS: i32 = 90;
 
 /// Runs once.
 pub(super) async fn run(tools: &Tools, _: &ClaimedJob) -> Result<Outcome, Error> {
@@ -19,9 +15,12 @@ pub(super) async fn run(tools: &Tools, _: &ClaimedJob) -> Result<Outcome, Error>
         .acquire()
         .await
         .map_err(|why| Error::Store(why.into()))?;
+    let (completed, ended) = (
+        i32::from(tools.retention.completed_days),
+        i32::from(tools.retention.ended_days),
+    );
     let (made, dropped) =
-        maintenance::partition_care(&mut conn, DAYS_AHEAD, KEEP_COMPLETED_DAYS, KEEP_ENDED_DAYS)
-            .await?;
+        maintenance::partition_care(&mut conn, DAYS_AHEAD, completed, ended).await?;
     drop(conn);
     let forgotten = forget_old_idempotency_keys(&tools.pool).await?;
     let result =

@@ -17,6 +17,9 @@ pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Erro
         let step = sweep::step(&tools.pool, &job.lease, &tools.hinter).await?;
         taken += step.taken;
         enqueued += step.enqueued;
+        if tools.stops.is_asked(&job.lease) {
+            return Ok(Outcome::Stop("it ended between two steps"));
+        }
         if step.taken == 0 || began.elapsed() > BUDGET {
             break;
         }

@@ -5,6 +5,7 @@ use certmill_domain::schedule::{LANE, PARTITION_CARE, RENEWAL_SWEEP};
 use certmill_queue::{NewJob, TeamId};
 use certmill_service::bootstrap::LOCAL_LANE;
 use certmill_service::{Caller, jobs};
+use certmill_worker::Retention;
 use serde_json::json;
 
 use crate::rig::*;
@@ -120,4 +121,35 @@ async fn partition_care_makes_days_and_forgets_keys() {
     worker.stop().await;
     assert_eq!(row.state, JobState::Completed);
     assert_eq!(row.result.unwrap()["idempotency_keys"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_is_by_outcome() {
+    let rig = rig().await;
+    for parent in ["job_history_completed", "job_history_ended"] {
+        let statement = format!(
+            "DO $$ DECLARE d date := (now() AT TIME ZONE 'UTC')::date - 5; BEGIN EXECUTE format(\
+             'CREATE TABLE {parent}_%s PARTITION OF {parent} FOR VALUES FROM (%L) TO (%L)', \
+             to_char(d, 'YYYYMMDD'), d::text || ' 00:00+00', (d + 1)::text || ' 00:00+00'); END $$"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(rig.db.owner())
+            .await
+            .unwrap();
+    }
+    let dropped = async |completed_days, ended_days| {
+        let mut options = rig.options("a", false);
+        options.retention = Retention {
+            completed_days,
+            ended_days,
+        };
+        let worker = rig.start(options).await;
+        let id = rig.add_jobs(&[job(LANE, PARTITION_CARE, json!({}))]).await[0];
+        let row = rig.until_job(id, |row| row.state.is_final()).await;
+        worker.stop().await;
+        row.result.unwrap()["dropped"].clone()
+    };
+    assert_eq!(dropped(6, 6).await, 0);
+    assert_eq!(dropped(6, 2).await, 1, "ended jobs alone");
+    assert_eq!(dropped(2, 2).await, 1);
 }

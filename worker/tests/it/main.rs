@@ -5,6 +5,7 @@
     reason = "tests look at the tables themselves and ask openssl"
 )]
 
+mod bulk;
 mod issue;
 mod kinds;
 mod lint;
@@ -14,4 +15,5 @@ mod plain;
 mod revocation;
 mod rig;
 mod rollover;
+mod stops;
 mod varied;

@@ -18,7 +18,7 @@ use certmill_service::{Caller, Context, Policy, bootstrap};
 use certmill_store::order;
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
-use certmill_worker::{Failpoints, Options};
+use certmill_worker::{Failpoints, Options, Retention};
 
 pub struct Rig {
     pub db: TestDb,
@@ -68,9 +68,13 @@ impl Worker {
 impl Rig {
     /// Starts a worker; `with_key` gives it the ca.kek.
     pub async fn worker(&self, label: &str, with_key: bool) -> Worker {
+        self.start(self.options(label, with_key)).await
+    }
+
+    /// Starts a worker with these options.
+    pub async fn start(&self, options: Options) -> Worker {
         let shutdown = Shutdown::new();
         let tasks = Tasks::new(shutdown.clone());
-        let options = self.options(label, with_key);
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let own = tasks.clone();
         tasks.spawn("worker", async move {
@@ -85,7 +89,7 @@ impl Rig {
         Worker { tasks, shutdown }
     }
 
-    fn options(&self, label: &str, with_key: bool) -> Options {
+    pub fn options(&self, label: &str, with_key: bool) -> Options {
         Options {
             pool: self.db.app().clone(),
             label: label.into(),
@@ -97,11 +101,13 @@ impl Rig {
             beat: Duration::from_millis(500),
             rescue: Duration::from_millis(200),
             deadline: Duration::from_secs(20),
+            stop_patience: Duration::from_secs(2),
             grace: Duration::from_secs(5),
             poll: Duration::from_millis(50),
             wake: Wake::polling_only(),
             hinter: Hinter::none(),
             ca_keys: with_key.then(|| Arc::new(LiveKeyring::new(ring(1)))),
+            retention: Retention::default(),
             failpoints: Failpoints::default(),
         }
     }

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use certmill_pg::{ConnectOptions, Tx, connect};
-use certmill_queue::{BoxError, ClaimedJob, Effects, Finished, Hinter, Wake};
+use certmill_queue::{BoxError, ClaimedJob, Effects, Finished, Hinter, Stops, Wake};
 use certmill_settings::read_secret_file;
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_telemetry::{Ready, clock, ready};
-use certmill_worker::{Failpoints, Kinds, Options, Outcome, run_kinds};
+use certmill_worker::{Failpoints, Kinds, Options, Outcome, Retention, STOP_PATIENCE, run_kinds};
 use serde_json::json;
 
 use crate::say;
@@ -82,11 +82,13 @@ async fn work(options: &NoopWorker) -> Result<()> {
         beat: Duration::from_secs(8),
         rescue: Duration::from_secs(10),
         deadline: Duration::from_secs(600),
+        stop_patience: STOP_PATIENCE,
         grace: Duration::from_secs(10),
         poll: Duration::from_secs(1),
         wake: Wake::listen(&tasks, pool.clone()),
         hinter: Hinter::none(),
         ca_keys: None,
+        retention: Retention::default(),
         failpoints: Failpoints {
             finish_delay_max: Duration::ZERO,
             finish_delay_share: 0.0,
@@ -108,7 +110,15 @@ async fn work(options: &NoopWorker) -> Result<()> {
         effects: options.effects,
         ran: Arc::default(),
     };
-    run_kinds(worker, noop.clone(), noop, &tasks, announce).await?;
+    run_kinds(
+        worker,
+        noop.clone(),
+        Stops::default(),
+        noop,
+        &tasks,
+        announce,
+    )
+    .await?;
     tasks.shutdown(Duration::from_secs(10)).await;
     Ok(())
 }

@@ -10,7 +10,11 @@ WITH steady AS MATERIALIZED (
     SELECT 1 FROM process m
     WHERE m.id = $1 AND m.dead_at IS NULL AND m.steady_since <= clock_timestamp() - m.lease),
 lost AS MATERIALIZED (
-    SELECT j.* FROM job j
+    SELECT j.*, jsonb_build_object('code', 'lost_worker', 'class', 'lost_worker',
+                                   'process', worker_id)
+        || CASE WHEN cancel_requested THEN jsonb_build_object('cancelled_by', cancel_by)
+                ELSE '{}' END AS said
+    FROM job j
     WHERE j.state = 1
       AND (NOT EXISTS (SELECT 1 FROM process w WHERE w.id = j.worker_id AND w.dead_at IS NULL)
            OR (j.deadline_at < clock_timestamp() AND EXISTS (SELECT 1 FROM steady)))
@@ -33,13 +37,13 @@ kept AS (
     SELECT id, team_id, queue, kind, priority, CASE WHEN cancel_requested THEN 4 ELSE 3 END,
         'lost_worker', attempt, max_attempts, lost + 1, fence, lease_token, worker_id, run_at,
         created_at, claimed_at, clock_timestamp(), unique_key, object, trace_id,
-        jsonb_build_object('code', 'lost_worker', 'process', worker_id), NULL, args
-    FROM ended),
+        (SELECT said FROM lost l WHERE l.id = e.id), NULL, args
+    FROM ended e),
 noted AS (
     INSERT INTO job_attempt (job_id, attempt, fence, worker_id, started_at, ended_at, class,
                              error, trace_id)
-    SELECT id, attempt, fence, worker_id, claimed_at, clock_timestamp(), 'lost_worker',
-        jsonb_build_object('code', 'lost_worker', 'process', worker_id), trace_id
+    SELECT id, attempt, fence, worker_id, claimed_at, clock_timestamp(), 'lost_worker', said,
+        trace_id
     FROM lost)
 SELECT id, 'returned' AS what FROM back
 UNION ALL

@@ -19,21 +19,21 @@ async fn cancel_ends_a_waiting_job_and_asks_a_running_one() {
     let mut conn = conn(&db).await;
     let id = add(&db, &new_job()).await;
     assert_eq!(
-        cancel(&mut conn, id).await.unwrap(),
+        cancel(&mut conn, id, "key_x").await.unwrap(),
         CancelOutcome::Cancelled
     );
-    let again = cancel(&mut conn, id).await.unwrap();
+    let again = cancel(&mut conn, id, "key_x").await.unwrap();
     assert_eq!(again, CancelOutcome::Ended(JobState::Cancelled));
     let running = add(&db, &new_job()).await;
     let job = claim_one(&db, a).await;
     assert!(!hold(&mut conn, &job.lease).await.unwrap().cancel_requested);
     assert_eq!(
-        cancel(&mut conn, running).await.unwrap(),
+        cancel(&mut conn, running, "key_x").await.unwrap(),
         CancelOutcome::Requested
     );
     assert!(hold(&mut conn, &job.lease).await.unwrap().cancel_requested);
     assert_eq!(
-        cancel(&mut conn, JobId(1 << 40)).await.unwrap(),
+        cancel(&mut conn, JobId(1 << 40), "key_x").await.unwrap(),
         CancelOutcome::NotFound
     );
 }
@@ -47,7 +47,7 @@ async fn a_cancel_that_meets_a_claim_asks_the_claimer() {
     let waiter = pid(&mut other).await;
     let mut tx = claimer.begin().await.unwrap();
     let job = claim(&mut *tx, &request(a, 1)).await.unwrap().remove(0);
-    let (outcome, ()) = tokio::join!(cancel(&mut other, id), async {
+    let (outcome, ()) = tokio::join!(cancel(&mut other, id, "key_x"), async {
         until_blocked(&db, waiter).await;
         tx.commit().await.unwrap();
     });
@@ -79,6 +79,7 @@ async fn retry_brings_forward_repeats_or_explains() {
         backoff: Duration::ZERO,
         permanent: true,
         waiting_code: None,
+        log: None,
     };
     fail(&mut conn, &job.lease, &failure).await.unwrap();
     let RetryOutcome::New(repeat) = retry(&mut conn, id).await.unwrap() else {
@@ -126,7 +127,7 @@ async fn lists_filter_and_page_over_live_and_ended_jobs() {
             .await
             .unwrap();
     }
-    cancel(&mut conn, ids[9]).await.unwrap();
+    cancel(&mut conn, ids[9], "key_x").await.unwrap();
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let page = read::list(&mut conn, &JobFilter::default(), before, 3)

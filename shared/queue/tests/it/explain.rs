@@ -101,6 +101,7 @@ async fn no_hot_statement_scans_the_job_table_under_a_generic_plan() {
         (statement!("release.sql"), "job_pkey"),
         (statement!("release_claim.sql"), "job_running"),
         (statement!("cancel.sql"), "job_pkey"),
+        (statement!("asked_to_stop.sql"), "job_stopping"),
         (statement!("by_id.sql"), "job_pkey"),
     ] {
         let plan = plan(&mut conn, statement).await;

@@ -20,6 +20,7 @@ fn failure() -> Failure {
         backoff: std::time::Duration::from_secs(5),
         permanent: false,
         waiting_code: None,
+        log: None,
     }
 }
 
@@ -42,7 +43,7 @@ async fn assert_powerless(db: &TestDb, lease: &Lease) {
         Err(Error::LeaseLost)
     ));
     let until = Until::After(std::time::Duration::ZERO);
-    let snoozed = finish::snooze(&mut conn, lease, until, "x").await;
+    let snoozed = finish::snooze(&mut conn, lease, until, "x", None).await;
     assert!(matches!(snoozed, Err(Error::LeaseLost)));
     assert!(matches!(
         hold(&mut conn, lease).await,
@@ -181,7 +182,7 @@ async fn fences_move_on_every_release() {
     make_due(&db).await;
     let second = claim_one(&db, a).await;
     let until = Until::After(std::time::Duration::ZERO);
-    finish::snooze(&mut conn(&db).await, &second.lease, until, "x")
+    finish::snooze(&mut conn(&db).await, &second.lease, until, "x", None)
         .await
         .unwrap();
     assert_powerless(&db, &second.lease).await;

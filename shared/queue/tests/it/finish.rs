@@ -19,6 +19,7 @@ fn failure(permanent: bool) -> Failure {
         backoff: Duration::from_secs(90),
         permanent,
         waiting_code: Some("issuer_pending".into()),
+        log: None,
     }
 }
 
@@ -182,7 +183,7 @@ async fn a_snooze_burns_no_attempt_and_says_why() {
         let job = claim_one(&db, a).await;
         assert_eq!(job.attempt, 1);
         let until = Until::After(Duration::from_secs(60));
-        let outcome = snooze(&mut conn, &job.lease, until, "issuer_pending")
+        let outcome = snooze(&mut conn, &job.lease, until, "issuer_pending", None)
             .await
             .unwrap();
         assert!(matches!(outcome, SnoozeOutcome::Waiting { .. }));
@@ -193,7 +194,8 @@ async fn a_snooze_burns_no_attempt_and_says_why() {
     }
     let job = claim_one(&db, a).await;
     let at = Until::At(job.run_at + Duration::from_secs(3600));
-    let SnoozeOutcome::Waiting { run_at } = snooze(&mut conn, &job.lease, at, "x").await.unwrap()
+    let SnoozeOutcome::Waiting { run_at } =
+        snooze(&mut conn, &job.lease, at, "x", None).await.unwrap()
     else {
         panic!("it waits")
     };
@@ -209,7 +211,7 @@ async fn fail_and_snooze_honour_a_cancel() {
         let id = add(&db, &new_job()).await;
         let job = claim_one(&db, a).await;
         assert_eq!(
-            cancel(&mut conn, id).await.unwrap(),
+            cancel(&mut conn, id, "key_x").await.unwrap(),
             CancelOutcome::Requested
         );
         let outcome = fail(&mut conn, &job.lease, &failure(permanent))
@@ -219,10 +221,12 @@ async fn fail_and_snooze_honour_a_cancel() {
     }
     let id = add(&db, &new_job()).await;
     let job = claim_one(&db, a).await;
-    cancel(&mut conn, id).await.unwrap();
+    cancel(&mut conn, id, "key_x").await.unwrap();
     let until = Until::After(Duration::ZERO);
     assert_eq!(
-        snooze(&mut conn, &job.lease, until, "x").await.unwrap(),
+        snooze(&mut conn, &job.lease, until, "x", None)
+            .await
+            .unwrap(),
         SnoozeOutcome::Cancelled
     );
     assert_eq!(

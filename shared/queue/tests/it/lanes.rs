@@ -149,7 +149,7 @@ async fn a_full_lane_says_so_and_has_room_again_after_an_end() {
     let (first, full) = limited(&db, a, 9).await;
     assert_eq!((first.len(), full), (2, true));
     assert_eq!(limited(&db, a, 9).await, (Vec::new(), true));
-    certmill_queue::control::cancel(&mut conn, certmill_queue::JobId(first[0]))
+    certmill_queue::control::cancel(&mut conn, certmill_queue::JobId(first[0]), "key_x")
         .await
         .unwrap();
     assert_eq!(

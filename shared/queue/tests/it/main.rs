@@ -17,5 +17,6 @@ mod process;
 mod rescue;
 mod rig;
 mod runtime;
+mod selection;
 mod swallow;
 mod wake;

@@ -98,7 +98,7 @@ async fn rescue_ends_what_was_to_be_cancelled() {
     let (a, me) = (register(&db, "a").await, register_steady(&db, "me").await);
     let id = add(&db, &new_job()).await;
     claim_one(&db, a).await;
-    cancel(&mut conn(&db).await, id).await.unwrap();
+    cancel(&mut conn(&db).await, id, "key_x").await.unwrap();
     assert_eq!(lose(&db, a, me).await.cancelled, [id]);
     assert_eq!(
         read::by_id(&mut conn(&db).await, id)

@@ -103,7 +103,7 @@ async fn attempt(
     let meant = meant(&mut tx, &row, ask).await?;
     let issuer = issuer::by_id(&mut tx, row.issuer_id).await?;
     let open: Vec<&Version> = meant.iter().filter(|one| one.revoked.is_none()).collect();
-    stop(&mut tx, &row, ask.reason, &open, renewal).await?;
+    stop(&mut tx, &row, ask.reason, &open, renewal, &caller.actor).await?;
     let jobs: Vec<_> = open
         .iter()
         .map(|one| {
@@ -195,6 +195,7 @@ async fn stop(
     reason: RevocationReason,
     open: &[&Version],
     renewal: Option<JobId>,
+    actor: &str,
 ) -> Result<(), Error> {
     let keys: Vec<_> = open
         .iter()
@@ -219,7 +220,7 @@ async fn stop(
     let Some(seen) = read::by_id(&mut *tx, job).await? else {
         return Ok(());
     };
-    if control::cancel(&mut *tx, job).await? == CancelOutcome::Cancelled {
+    if control::cancel(&mut *tx, job, actor).await? == CancelOutcome::Cancelled {
         abandon(tx, row.team_id, &seen.args).await?;
     }
     Ok(())

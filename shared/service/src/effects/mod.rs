@@ -3,6 +3,7 @@
 //! Invariant: effects are applied only for jobs whose completion was accepted under their fences,
 //! in the same transaction.
 
+pub mod bulk;
 pub mod crl;
 pub mod crl_sweep;
 pub mod issue;
@@ -14,18 +15,20 @@ pub mod revoke;
 use crate::Error;
 use crate::context::{begin, commit};
 use crate::issuing::{self, Fault};
+use crate::jobs::{see_to_cancelled, see_to_discarded};
 use certmill_pg::{Pool, Tx};
 use certmill_queue::finish::{fail, snooze};
 use certmill_queue::{
-    BoxError, ClaimedJob, Effects, FailOutcome, Failure, Finished, SnoozeOutcome, Until,
+    BoxError, ClaimedJob, Effects, FailOutcome, Failure, Finished, SnoozeOutcome, Stopped, Until,
 };
 use std::collections::BTreeMap;
 
-/// The kinds that this build knows.
+/// The kinds that this build knows, sorted.
 pub const KINDS: &[&str] = &[
-    issue::KIND,
+    bulk::KIND,
     crl::KIND,
     crl_sweep::KIND,
+    issue::KIND,
     ocsp_responder::KIND,
     partition_care::KIND,
     renewal_sweep::KIND,
@@ -58,6 +61,7 @@ async fn apply_kind(
     tx: &mut Tx<'_>,
 ) -> Result<(), BoxError> {
     match kind {
+        bulk::KIND => bulk::apply(read(effects)?, tx).await.map_err(Into::into),
         crl::KIND => crl::apply(read(effects)?, tx).await.map_err(Into::into),
         issue::KIND => issue::apply(read(effects)?, tx).await.map_err(Into::into),
         ocsp_responder::KIND => ocsp_responder::apply(read(effects)?, tx)
@@ -96,6 +100,15 @@ pub async fn settle_failure(
         _ => {
             let mut tx = begin(pool).await?;
             let outcome = fail(&mut tx, &job.lease, failure).await?;
+            match outcome {
+                FailOutcome::Retry { .. } => {}
+                FailOutcome::Discarded => {
+                    see_to_discarded(&mut tx, &job.kind, &job.args, &fault.detail).await?;
+                }
+                FailOutcome::Cancelled => {
+                    see_to_cancelled(&mut tx, job.team_id, &job.kind, &job.args).await?;
+                }
+            }
             commit(tx).await?;
             Ok(outcome)
         }
@@ -103,7 +116,7 @@ pub async fn settle_failure(
 }
 
 /// Puts a job aside under its fence. One that was to be cancelled ends instead, and the kind's rows
-/// say so in the same transaction.
+/// say so in the same transaction; `stopped` is how it came to that.
 ///
 /// # Errors
 /// [`Error::LeaseLost`]: nothing was written.
@@ -112,11 +125,12 @@ pub async fn settle_snooze(
     job: &ClaimedJob,
     until: Until,
     waiting_code: &str,
+    stopped: Option<&Stopped>,
 ) -> Result<SnoozeOutcome, Error> {
     let mut tx = begin(pool).await?;
-    let outcome = snooze(&mut tx, &job.lease, until, waiting_code).await?;
-    if outcome == SnoozeOutcome::Cancelled && job.kind == issue::KIND {
-        issuing::abandon(&mut tx, job.team_id, &job.args).await?;
+    let outcome = snooze(&mut tx, &job.lease, until, waiting_code, stopped).await?;
+    if outcome == SnoozeOutcome::Cancelled {
+        see_to_cancelled(&mut tx, job.team_id, &job.kind, &job.args).await?;
     }
     commit(tx).await?;
     Ok(outcome)

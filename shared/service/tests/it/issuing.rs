@@ -332,9 +332,10 @@ async fn a_running_job_that_was_cancelled_abandons_its_order_however_it_ends() {
             }
             Ends::Snoozes => {
                 let until = Until::After(Span::from_secs(5));
-                let outcome = settle_snooze(rig.db.app(), &job, until, waiting::ISSUER_PENDING)
-                    .await
-                    .unwrap();
+                let outcome =
+                    settle_snooze(rig.db.app(), &job, until, waiting::ISSUER_PENDING, None)
+                        .await
+                        .unwrap();
                 assert_eq!(outcome, SnoozeOutcome::Cancelled);
             }
             Ends::IsLost => {
@@ -365,7 +366,7 @@ async fn a_snoozed_job_waits_with_its_reason() {
     let rig = rig().await;
     let (id, job) = claimed(&rig).await;
     let until = Until::After(Span::from_secs(50));
-    let outcome = settle_snooze(rig.db.app(), &job, until, waiting::ISSUER_PENDING)
+    let outcome = settle_snooze(rig.db.app(), &job, until, waiting::ISSUER_PENDING, None)
         .await
         .unwrap();
     assert!(matches!(outcome, SnoozeOutcome::Waiting { .. }));

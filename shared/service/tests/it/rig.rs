@@ -183,6 +183,7 @@ pub fn failure(permanent: bool) -> Failure {
         backoff: Span::from_secs(60),
         permanent,
         waiting_code: Some("retry".into()),
+        log: None,
     }
 }
 

@@ -7,10 +7,11 @@ use certmill_settings::Secret;
 use super::{Client, Error};
 use crate::{
     Accepted, ActionRequest, BootstrapRequest, Build, BulkAnswer, BulkCertificateRequest,
-    CertificateFilter, CertificateRequest, CertificateView, ClusterView, HealthView, IssuerView,
-    JobFilter, JobView, KeyFilter, KeyRequest, KeyView, LaneLimitRequest, LaneView, LanesView,
-    NewKeyView, Page, Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest,
-    RevocationView, RevokeRequest, RotateRequest, VersionList,
+    BulkJobRequest, BulkPlanView, CertificateFilter, CertificateRequest, CertificateView,
+    ClusterView, HealthView, IssuerView, JobFilter, JobView, KeyFilter, KeyRequest, KeyView,
+    LaneLimitRequest, LaneView, LanesView, NewKeyView, OperationFilter, OperationView, Page,
+    Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest, RevocationView,
+    RevokeRequest, RotateRequest, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -189,6 +190,44 @@ impl Client {
     /// `GET /api/v1/jobs`
     pub async fn jobs(&self, filter: &JobFilter) -> Answer<Page<JobView>> {
         self.json(self.get(&["api", "v1", "jobs"], &filter.to_pairs())?)
+            .await
+    }
+
+    /// `POST /api/v1/jobs/bulk`
+    pub async fn bulk_jobs(&self, request: &BulkJobRequest) -> Answer<OperationView> {
+        self.json(self.post(&["api", "v1", "jobs", "bulk"], request)?)
+            .await
+    }
+
+    /// `POST /api/v1/jobs/bulk` with `dry_run`.
+    pub async fn plan_bulk_jobs(&self, request: &BulkJobRequest) -> Answer<BulkPlanView> {
+        let request = BulkJobRequest {
+            dry_run: Some(true),
+            ..request.clone()
+        };
+        self.json(self.post(&["api", "v1", "jobs", "bulk"], &request)?)
+            .await
+    }
+
+    /// `GET /api/v1/operations`
+    pub async fn operations(&self, filter: &OperationFilter) -> Answer<Page<OperationView>> {
+        self.json(self.get(&["api", "v1", "operations"], &filter.to_pairs())?)
+            .await
+    }
+
+    /// `GET /api/v1/operations/{id}`
+    pub async fn operation(&self, id: &str) -> Answer<OperationView> {
+        self.json(self.get(&["api", "v1", "operations", id], &[])?)
+            .await
+    }
+
+    /// `POST /api/v1/operations/{id}/abort`
+    pub async fn abort_operation(
+        &self,
+        id: &str,
+        request: &ActionRequest,
+    ) -> Answer<OperationView> {
+        self.json(self.post(&["api", "v1", "operations", id, "abort"], request)?)
             .await
     }
 
