@@ -22,7 +22,8 @@ async fn main() -> Result<(), Fault> {
         "setup" => PostgresStorage::setup(&pool).await?,
         "work" => work(&pool, asked.profile).await?,
         _ => {
-            let storage = PostgresStorage::new(&pool).with_config(Config::default().queue(QUEUE));
+            let config = Config::default().queue(QUEUE);
+            let storage = PostgresStorage::<Noop>::new(&pool).with_config(config);
             peer_protocol::enqueue(asked, Own { pool, storage }).await?;
         }
     }
@@ -54,15 +55,12 @@ async fn task(job: Noop) -> Result<(), BoxDynError> {
     Ok(())
 }
 
-struct Own<S> {
+struct Own {
     pool: PgPool,
-    storage: S,
+    storage: PostgresStorage<Noop>,
 }
 
-impl<S: TaskSink<Noop>> peer_protocol::Client for Own<S>
-where
-    S::Error: std::error::Error + Send + Sync + 'static,
-{
+impl peer_protocol::Client for Own {
     async fn one(&mut self, job: Noop) -> Result<(), Fault> {
         self.storage.push(job).await?;
         Ok(())
