@@ -5,6 +5,8 @@
 ALTER TABLE job ADD COLUMN cancel_by text;
 
 -- A process asks for its own few, while it has jobs at work; a row enters only when somebody cancels.
+-- Only live jobs stand in the table, so that building it blocks enqueues for a moment.
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX job_stopping ON job (worker_id) WHERE state = 1 AND cancel_requested;
 
 -- The newest lines that the handler logged, as a list of {at, level, text}.
