@@ -64,7 +64,9 @@ impl Room {
         program: PathBuf,
         filler: PathBuf,
     ) -> Result<Self> {
-        let database = format!("peer_{}", rival.name.replace('-', "_"));
+        // Two rivals differ by nothing but this character.
+        let name = rival.name.replace('_', "__").replace('-', "_");
+        let database = format!("peer_{name}");
         let owner = Login::Owner.user();
         let make = format!("CREATE DATABASE {database} OWNER {owner}");
         sqlx::query(sqlx::AssertSqlSafe(make))
