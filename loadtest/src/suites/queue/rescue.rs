@@ -27,7 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A job is lost, was completed twice or wrote twice, or is not rescued at all.
 pub async fn run(rig: &mut Rig, extent: Extent) -> Result<Vec<Figure>> {
     say::line("rescue");
-    let jobs = extent.share(JOBS).max(200);
+    // Fewer would be done before one worker is killed.
+    let jobs = extent.share(JOBS).max(600);
     table::declare_effects(rig).await?;
     table::fill(rig, jobs).await?;
     let worker = Worker::DEFAULT.working(WORK).with_effects();
