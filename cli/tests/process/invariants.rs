@@ -22,7 +22,7 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
     let (seed, length) = (seed(), length());
     let delays = [
         ("failpoints.finish_delay_ms_max", "3000"),
-        ("failpoints.finish_delay_share", "0.34"),
+        ("failpoints.finish_delay_share", "0.67"),
     ];
     let mut cluster = Cluster::start(&delays).await;
     let mut workload = Workload::begin(cluster.client().await, seed).await;
