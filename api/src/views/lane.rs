@@ -6,12 +6,13 @@ use certmill_wire::{LaneTotal, LaneView, LanesView, PausedKindView};
 
 /// One lane.
 pub(crate) fn lane(row: LaneDepth) -> LaneView {
+    let lane = row.lane;
     LaneView {
-        name: row.name,
-        needs_key: row.needs_key,
-        max_running: row.max_running,
-        paused_at: row.paused_at,
-        pause_reason: row.pause_reason,
+        name: lane.name,
+        needs_key: lane.needs_key,
+        max_running: lane.max_running,
+        paused_at: lane.paused_at,
+        pause_reason: lane.pause_reason,
         due: row.due,
         due_more: row.due_more,
         oldest_due_age_s: row.oldest_due_age_s,
@@ -21,13 +22,18 @@ pub(crate) fn lane(row: LaneDepth) -> LaneView {
 
 /// All lanes with their sums.
 pub(crate) fn lanes(found: Lanes) -> LanesView {
-    let going = || found.lanes.iter().filter(|lane| lane.paused_at.is_none());
+    let going = || {
+        found
+            .lanes
+            .iter()
+            .filter(|row| row.lane.paused_at.is_none())
+    };
     let total = LaneTotal {
-        due: going().map(|lane| lane.due).sum(),
+        due: going().map(|row| row.due).sum(),
         oldest_due_age_s: going()
-            .filter_map(|lane| lane.oldest_due_age_s)
+            .filter_map(|row| row.oldest_due_age_s)
             .fold(0.0, f64::max),
-        running: going().map(|lane| lane.running).sum(),
+        running: going().map(|row| row.running).sum(),
     };
     LanesView {
         total,

@@ -16,17 +16,18 @@ type ByLane = Family<[(&'static str, String); 1], Gauge<f64, AtomicU64>>;
 pub(crate) fn metrics(found: &Lanes) -> String {
     let (due, running, limit) = (ByLane::default(), ByLane::default(), ByLane::default());
     let (paused, oldest) = (ByLane::default(), ByLane::default());
-    for lane in &found.lanes {
+    for row in &found.lanes {
+        let lane = &row.lane;
         let of = [("lane", lane.name.clone())];
         #[expect(clippy::cast_precision_loss, reason = "counted up to 10,000")]
-        let (due_jobs, running_jobs) = (lane.due as f64, lane.running as f64);
+        let (due_jobs, running_jobs) = (row.due as f64, row.running as f64);
         due.get_or_create(&of).set(due_jobs);
         running.get_or_create(&of).set(running_jobs);
         let is_paused = lane.paused_at.is_some();
         paused
             .get_or_create(&of)
             .set(f64::from(u8::from(is_paused)));
-        let age_s = lane.oldest_due_age_s.unwrap_or(0.0);
+        let age_s = row.oldest_due_age_s.unwrap_or(0.0);
         oldest.get_or_create(&of).set(age_s);
         if let Some(most) = lane.max_running {
             limit.get_or_create(&of).set(f64::from(most));
@@ -56,16 +57,19 @@ pub(crate) fn metrics(found: &Lanes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use certmill_queue::LaneRow;
     use certmill_queue::depth::LaneDepth;
 
     #[test]
     fn a_lane_is_told_with_its_name_as_a_label() {
         let lane = LaneDepth {
-            name: "issue:\"odd\"".into(),
-            needs_key: false,
-            max_running: Some(25),
-            paused_at: None,
-            pause_reason: None,
+            lane: LaneRow {
+                name: "issue:\"odd\"".into(),
+                needs_key: false,
+                max_running: Some(25),
+                paused_at: None,
+                pause_reason: None,
+            },
             due: 7,
             due_more: false,
             oldest_due_age_s: Some(1.5),

@@ -3,12 +3,12 @@
 //! Invariant: an ended job's id is never revived; a repeat is a new job with the same key.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use certmill_domain::ids::{JobId, TeamId};
+use certmill_domain::ids::JobId;
 use certmill_domain::job::JobState;
 use sqlx::PgConnection;
 
-use crate::many::cancel_all;
-use crate::{Enqueued, NewJob, Result, enqueue, read};
+use crate::many::{cancel_all, hasten_all, repeat_all};
+use crate::{Enqueued, Error, Result, read};
 
 /// What a cancel did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,16 +58,9 @@ pub async fn cancel(conn: &mut PgConnection, id: JobId, by: &str) -> Result<Canc
 /// Makes a waiting job due now, or repeats a discarded or cancelled one as a new job.
 ///
 /// # Errors
-/// The database's, and those of [`enqueue`].
+/// The database's, and those of [`enqueue`](crate::enqueue()).
 pub async fn retry(conn: &mut PgConnection, id: JobId) -> Result<RetryOutcome> {
-    let due = sqlx::query(
-        "UPDATE job SET run_at = least(run_at, now()), waiting_code = NULL \
-         WHERE id = $1 AND state = 0",
-    )
-    .bind(id.0)
-    .execute(&mut *conn)
-    .await?;
-    if due.rows_affected() > 0 {
+    if !hasten_all(conn, &[id]).await?.is_empty() {
         return Ok(RetryOutcome::Due(id));
     }
     let Some(row) = read::by_id(conn, id).await? else {
@@ -75,7 +68,7 @@ pub async fn retry(conn: &mut PgConnection, id: JobId) -> Result<RetryOutcome> {
     };
     match row.state {
         JobState::Completed => Ok(RetryOutcome::Completed),
-        JobState::Discarded | JobState::Cancelled => repeat(conn, row).await,
+        JobState::Discarded | JobState::Cancelled => repeat(conn, id, row.queue).await,
         _ => Ok(RetryOutcome::Running),
     }
 }
@@ -95,17 +88,10 @@ pub async fn go_on(conn: &mut PgConnection, id: JobId) -> Result<()> {
     Ok(())
 }
 
-async fn repeat(conn: &mut PgConnection, row: read::JobRow) -> Result<RetryOutcome> {
-    let job = NewJob {
-        priority: row.priority,
-        max_attempts: row.max_attempts,
-        unique_key: row.unique_key,
-        object: row.object,
-        trace_id: row.trace_id,
-        ..NewJob::new(TeamId(row.team_id.0), row.queue, row.kind, row.args)
-    };
-    Ok(match enqueue(conn, &job).await? {
-        Enqueued::New(id) => RetryOutcome::New(id),
-        Enqueued::Present(id) => RetryOutcome::Present(id),
-    })
+async fn repeat(conn: &mut PgConnection, id: JobId, queue: String) -> Result<RetryOutcome> {
+    match repeat_all(conn, &[id]).await?.first() {
+        Some((_, Enqueued::New(id))) => Ok(RetryOutcome::New(*id)),
+        Some((_, Enqueued::Present(id))) => Ok(RetryOutcome::Present(*id)),
+        None => Err(Error::UnknownLane { queue }),
+    }
 }

@@ -3,27 +3,21 @@
 //! Invariant: one statement whose cost does not grow with the backlog, since scalers ask often.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use sqlx::PgConnection;
+use certmill_domain::waiting;
+use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
-use crate::Result;
+use crate::{LaneRow, Result};
 
 /// Counting stops here.
 const MOST_COUNTED: i64 = 10_000;
 
 /// What a lane has to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct LaneDepth {
     /// The lane.
-    pub name: String,
-    /// Whether its jobs sign with a CA key.
-    pub needs_key: bool,
-    /// How many of its jobs run at once over all processes; none = no limit.
-    pub max_running: Option<i32>,
-    /// Since when nothing is claimed from it.
-    pub paused_at: Option<OffsetDateTime>,
-    /// Why, where somebody said so.
-    pub pause_reason: Option<String>,
+    #[sqlx(flatten)]
+    pub lane: LaneRow,
     /// Jobs that are due and wait, counted up to 10,000.
     pub due: i64,
     /// There are more than were counted.
@@ -35,7 +29,7 @@ pub struct LaneDepth {
 }
 
 /// A kind that nobody claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct PausedKind {
     /// The kind.
     pub kind: String,
@@ -50,36 +44,11 @@ pub struct PausedKind {
 /// # Errors
 /// The database's.
 pub async fn depths(conn: &mut PgConnection, lanes: Option<&[String]>) -> Result<Vec<LaneDepth>> {
-    type Row = (
-        String,
-        bool,
-        Option<i32>,
-        Option<OffsetDateTime>,
-        Option<String>,
-        i64,
-        Option<f64>,
-        i64,
-    );
-    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/depth.sql"))
-        .bind(MOST_COUNTED + 1)
+    Ok(sqlx::query_as(include_str!("sql/depth.sql"))
+        .bind(MOST_COUNTED)
         .bind(lanes)
         .fetch_all(conn)
-        .await?;
-    let lane = |row: Row| {
-        let (name, needs_key, max_running, paused_at, pause_reason, due, age, running) = row;
-        LaneDepth {
-            name,
-            needs_key,
-            max_running,
-            paused_at,
-            pause_reason,
-            due: due.min(MOST_COUNTED),
-            due_more: due > MOST_COUNTED,
-            oldest_due_age_s: age,
-            running: running.min(MOST_COUNTED),
-        }
-    };
-    Ok(rows.into_iter().map(lane).collect())
+        .await?)
 }
 
 /// The paused kinds, by name.
@@ -87,16 +56,8 @@ pub async fn depths(conn: &mut PgConnection, lanes: Option<&[String]>) -> Result
 /// # Errors
 /// The database's.
 pub async fn paused_kinds(conn: &mut PgConnection) -> Result<Vec<PausedKind>> {
-    let rows: Vec<(String, OffsetDateTime, Option<String>)> =
-        sqlx::query_as("SELECT kind, paused_at, reason FROM paused_kind ORDER BY kind")
-            .fetch_all(conn)
-            .await?;
-    let kind = |(kind, paused_at, reason)| PausedKind {
-        kind,
-        paused_at,
-        reason,
-    };
-    Ok(rows.into_iter().map(kind).collect())
+    let kinds = "SELECT kind, paused_at, reason FROM paused_kind ORDER BY kind";
+    Ok(sqlx::query_as(kinds).fetch_all(conn).await?)
 }
 
 /// Whether a process of some build knows the kind, or it is paused.
@@ -113,22 +74,8 @@ pub async fn is_known_kind(conn: &mut PgConnection, kind: &str) -> Result<bool> 
     .await?)
 }
 
-/// Why nobody takes a job that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeldBack {
-    /// Its lane is paused.
-    LanePaused,
-    /// Its kind is paused.
-    KindPaused,
-    /// As many jobs of its lane run as may.
-    LaneFull,
-    /// No process that runs jobs is alive.
-    NoWorker,
-    /// Processes are alive, and the build of none knows its kind.
-    UnknownKind,
-}
-
-/// What holds back jobs of this lane and kind, and the reason that somebody gave.
+/// What holds back jobs of this lane and kind that are due, as a code of [`waiting`], and the reason
+/// that somebody gave.
 ///
 /// # Errors
 /// The database's.
@@ -136,7 +83,7 @@ pub async fn held_back(
     conn: &mut PgConnection,
     queue: &str,
     kind: &str,
-) -> Result<Option<(HeldBack, Option<String>)>> {
+) -> Result<Option<(&'static str, Option<String>)>> {
     type Row = (bool, bool, bool, bool, bool, Option<String>);
     let (paused, kind_paused, full, worker, knows, reason): Row = sqlx::query_as(
         "SELECT l.paused_at IS NOT NULL, k.kind IS NOT NULL, \
@@ -153,13 +100,13 @@ pub async fn held_back(
     .bind(kind)
     .fetch_one(conn)
     .await?;
-    let held = match (paused, kind_paused, worker, knows, full) {
-        (true, ..) => HeldBack::LanePaused,
-        (_, true, ..) => HeldBack::KindPaused,
-        (_, _, false, ..) => HeldBack::NoWorker,
-        (_, _, _, false, _) => HeldBack::UnknownKind,
-        (.., true) => HeldBack::LaneFull,
+    let code = match (paused, kind_paused, worker, knows, full) {
+        (true, ..) => waiting::LANE_PAUSED,
+        (_, true, ..) => waiting::KIND_PAUSED,
+        (_, _, false, ..) => waiting::NO_WORKER,
+        (_, _, _, false, _) => waiting::UNKNOWN_KIND,
+        (.., true) => waiting::LANE_FULL,
         _ => return Ok(None),
     };
-    Ok(Some((held, reason)))
+    Ok(Some((code, reason)))
 }

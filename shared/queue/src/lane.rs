@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
 use certmill_pg::Pool;
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use crate::Result;
@@ -36,7 +36,7 @@ pub async fn declare(conn: &mut PgConnection, lane: &Lane) -> Result<()> {
 }
 
 /// A lane as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct LaneRow {
     /// The queue's name.
     pub name: String,
@@ -55,34 +55,22 @@ pub struct LaneRow {
 /// # Errors
 /// The database's.
 pub async fn read_all(pool: &Pool) -> Result<(Vec<LaneRow>, Vec<String>)> {
-    type Row = (
-        String,
-        bool,
-        Option<i32>,
-        Option<OffsetDateTime>,
-        Option<String>,
-        Vec<String>,
-    );
+    #[derive(FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        lane: LaneRow,
+        paused_kinds: Vec<String>,
+    }
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT name, needs_key, max_running, paused_at, pause_reason, \
-                ARRAY(SELECT kind FROM paused_kind ORDER BY kind) \
+                ARRAY(SELECT kind FROM paused_kind ORDER BY kind) AS paused_kinds \
          FROM lane ORDER BY name",
     )
     .fetch_all(pool)
     .await?;
-    let mut paused_kinds = Vec::new();
-    let mut lanes = Vec::with_capacity(rows.len());
-    for (name, needs_key, max_running, paused_at, pause_reason, kinds) in rows {
-        paused_kinds = kinds;
-        lanes.push(LaneRow {
-            name,
-            needs_key,
-            max_running,
-            paused_at,
-            pause_reason,
-        });
-    }
-    Ok((lanes, paused_kinds))
+    let paused_kinds = rows.first().map(|row| row.paused_kinds.clone());
+    let lanes = rows.into_iter().map(|row| row.lane).collect();
+    Ok((lanes, paused_kinds.unwrap_or_default()))
 }
 
 /// Stops claims from the lane, or, without a pause, lets them go on. What runs is left to end.

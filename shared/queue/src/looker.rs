@@ -128,11 +128,7 @@ impl Looker {
     ) -> Result<Vec<ClaimedJob>> {
         let marks = self.marks.entry(queue.clone()).or_default().clone();
         let request = options.request(&queue, share);
-        let limited = self
-            .lanes
-            .iter()
-            .any(|lane| lane.name == queue && lane.max_running.is_some());
-        let claimed = if limited {
+        let claimed = if self.is_limited(&queue) {
             let answer = claim_limited(&options.pool, &request, &marks).await;
             let LimitedClaim { jobs, full } = self.unless_lost(&request, answer)?;
             if full {

@@ -12,7 +12,7 @@ use certmill_domain::waiting::{self, WaitingOn};
 use certmill_pg::{Connection, Pool, Tx};
 use certmill_queue::ProcessId;
 use certmill_queue::control::{self, CancelOutcome, RetryOutcome};
-use certmill_queue::depth::{self, HeldBack};
+use certmill_queue::depth;
 use certmill_queue::read::{self, AttemptRow, JobFilter, JobRow};
 use certmill_queue::rescue::Rescued;
 use certmill_store::audit::{self, AuditRow};
@@ -31,17 +31,8 @@ async fn held_back(conn: &mut Connection, job: &JobRow) -> Result<Option<Waiting
     if job.state != JobState::Available {
         return Ok(None);
     }
-    let Some((held, reason)) = depth::held_back(conn, &job.queue, &job.kind).await? else {
-        return Ok(None);
-    };
-    let code = match held {
-        HeldBack::LanePaused => waiting::LANE_PAUSED,
-        HeldBack::KindPaused => waiting::KIND_PAUSED,
-        HeldBack::LaneFull => waiting::LANE_FULL,
-        HeldBack::NoWorker => waiting::NO_WORKER,
-        HeldBack::UnknownKind => waiting::UNKNOWN_KIND,
-    };
-    Ok(Some(WaitingOn::new(code, None, reason.as_deref())))
+    let held = depth::held_back(conn, &job.queue, &job.kind).await?;
+    Ok(held.map(|(code, reason)| WaitingOn::new(code, None, reason.as_deref())))
 }
 
 /// What became of a job before: attempts that did not succeed, and what people did to it.

@@ -99,7 +99,7 @@ async fn changed(
     }
     let rows = depth::depths(&mut tx, Some(&[name.to_owned()])).await?;
     let lane = rows.into_iter().next().ok_or(Error::NotFound("lane"))?;
-    let detail = serde_json::json!({ "reason": reason, "max_running": lane.max_running });
+    let detail = serde_json::json!({ "reason": reason, "max_running": lane.lane.max_running });
     audit::append(&mut tx, &[caller.audit(action, name, detail)]).await?;
     crate::context::commit(tx).await?;
     // What could not be claimed before may be claimed now.

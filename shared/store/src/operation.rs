@@ -20,6 +20,16 @@ macro_rules! columns {
     };
 }
 
+macro_rules! one {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM operation WHERE id = $1 AND team_id = $2"
+        )
+    };
+}
+
 /// An operation to be stored.
 #[derive(Debug, Clone)]
 pub struct NewOperation<'a> {
@@ -202,16 +212,7 @@ pub async fn by_id(
     team: TeamId,
     id: OperationId,
 ) -> Result<Operation, Error> {
-    sqlx::query_as::<_, Row>(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM operation WHERE id = $1 AND team_id = $2"
-    ))
-    .bind(id.0)
-    .bind(team.0)
-    .fetch_one(conn)
-    .await?
-    .try_into()
+    one(conn, one!(), team, id).await
 }
 
 /// As [`by_id`], locked until the transaction ends. Its job is locked before it.
@@ -223,16 +224,21 @@ pub async fn lock(
     team: TeamId,
     id: OperationId,
 ) -> Result<Operation, Error> {
-    sqlx::query_as::<_, Row>(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM operation WHERE id = $1 AND team_id = $2 FOR UPDATE"
-    ))
-    .bind(id.0)
-    .bind(team.0)
-    .fetch_one(conn)
-    .await?
-    .try_into()
+    one(conn, concat!(one!(), " FOR UPDATE"), team, id).await
+}
+
+async fn one(
+    conn: &mut PgConnection,
+    sql: &'static str,
+    team: TeamId,
+    id: OperationId,
+) -> Result<Operation, Error> {
+    sqlx::query_as::<_, Row>(sql)
+        .bind(id.0)
+        .bind(team.0)
+        .fetch_one(conn)
+        .await?
+        .try_into()
 }
 
 /// A page of the team's operations in one of these states (any, if none is named), newest first,

@@ -4,7 +4,7 @@
 -- reads the index up to the bound.
 -- $1 bound $2 lanes, null = all
 SELECT l.name, l.needs_key, l.max_running, l.paused_at, l.pause_reason,
-       coalesce(d.due, 0)::bigint AS due,
+       least(coalesce(d.due, 0), $1)::bigint AS due, coalesce(d.due > $1, false) AS due_more,
        (extract(epoch FROM clock_timestamp() - d.oldest))::float8 AS oldest_due_age_s,
        (SELECT count(*) FROM (SELECT 1 FROM job j WHERE j.queue = l.name AND j.state = 1
                               LIMIT $1) r) AS running
@@ -17,6 +17,6 @@ LEFT JOIN LATERAL (
         FROM (SELECT q.run_at FROM job q
               WHERE q.queue = l.name AND q.state = 0 AND q.priority = p.priority
                 AND q.run_at <= now()
-              ORDER BY q.run_at LIMIT $1) r) c) d ON true
+              ORDER BY q.run_at LIMIT $1 + 1) r) c) d ON true
 WHERE $2::text[] IS NULL OR l.name = ANY ($2)
 ORDER BY l.name
