@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
+use certmill_queue::apalis::{JobSource, SourceOptions, run_worker};
 use certmill_queue::finish::complete;
 use certmill_queue::lane::{self, Pause};
 use certmill_queue::release::release;
 use certmill_queue::{
-    AtWork, Enqueued, LowWater, NewJob, ProcessId, Wake, claim, claim_limited, claim_suspect,
-    enqueue, enqueue_all, probe_due,
+    Enqueued, LowWater, NewJob, ProcessId, claim, claim_limited, claim_suspect, enqueue,
+    enqueue_all, probe_due,
 };
 use certmill_tasks::Shutdown;
 use certmill_testkit::TestDb;
@@ -202,26 +202,9 @@ async fn what_is_given_back_unbegun_waits_again_with_its_attempt() {
 
 fn source(db: &TestDb, process_id: ProcessId, until_empty: bool) -> JobSource {
     JobSource::new(SourceOptions {
-        pool: db.app().clone(),
-        process_id,
-        patterns: vec![LANE.into()],
-        holds_key: false,
-        kinds: None,
-        deadline: DEADLINE,
-        wake: Wake::polling_only(),
-        poll: Duration::from_secs(60),
-        at_work: AtWork::default(),
         until_empty,
+        ..source_options(db, process_id, Duration::from_secs(60))
     })
-}
-
-fn run_options(concurrency: usize) -> RunOptions {
-    RunOptions {
-        name: "test".into(),
-        concurrency,
-        timeout: Duration::from_secs(30),
-        grace: Duration::from_secs(10),
-    }
 }
 
 /// With a poll of a minute, only the end of a job can be what lets the next one begin.

@@ -3,10 +3,11 @@
 pub use certmill_testkit::{PATIENCE, backend_pid as pid, until, until_blocked};
 use std::time::Duration;
 
+use certmill_queue::apalis::{RunOptions, SourceOptions};
 use certmill_queue::process::{self, NewProcess};
 use certmill_queue::{
-    ClaimRequest, ClaimedJob, Enqueued, JobId, Lane, NewJob, ProcessId, TeamId, claim, enqueue,
-    lane,
+    AtWork, ClaimRequest, ClaimedJob, Enqueued, JobId, Lane, NewJob, ProcessId, TeamId, Wake,
+    claim, enqueue, lane,
 };
 use certmill_testkit::TestDb;
 use serde_json::json;
@@ -101,6 +102,30 @@ pub fn request(process_id: ProcessId, limit: u16) -> ClaimRequest<'static> {
         deadline: DEADLINE,
         kinds: None,
         token: None,
+    }
+}
+
+pub fn source_options(db: &TestDb, process_id: ProcessId, poll: Duration) -> SourceOptions {
+    SourceOptions {
+        pool: db.app().clone(),
+        process_id,
+        patterns: vec!["w*".into()],
+        holds_key: false,
+        kinds: None,
+        deadline: DEADLINE,
+        wake: Wake::polling_only(),
+        poll,
+        at_work: AtWork::default(),
+        until_empty: false,
+    }
+}
+
+pub fn run_options(concurrency: usize) -> RunOptions {
+    RunOptions {
+        name: "test".into(),
+        concurrency,
+        timeout: Duration::from_secs(30),
+        grace: Duration::from_secs(10),
     }
 }
 

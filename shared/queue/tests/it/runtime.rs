@@ -8,9 +8,7 @@ use certmill_domain::job::JobState;
 use certmill_queue::apalis::{JobSource, RunOptions, SourceOptions, run_worker};
 use certmill_queue::finish::complete;
 use certmill_queue::process::resign;
-use certmill_queue::{
-    AtWork, Hinter, Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read,
-};
+use certmill_queue::{Hinter, Lane, NewJob, ProcessId, Start, Wake, enqueue_all, lane, read};
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 use serde_json::json;
@@ -18,34 +16,10 @@ use serde_json::json;
 use crate::rig::*;
 use crate::swallow::Swallow;
 
-fn source_options(db: &TestDb, process_id: ProcessId, poll: Duration) -> SourceOptions {
-    SourceOptions {
-        pool: db.app().clone(),
-        process_id,
-        patterns: vec!["w*".into()],
-        holds_key: false,
-        kinds: None,
-        deadline: DEADLINE,
-        wake: Wake::polling_only(),
-        poll,
-        at_work: AtWork::default(),
-        until_empty: false,
-    }
-}
-
 fn source(db: &TestDb, process_id: ProcessId, poll: Duration) -> (JobSource, Wake) {
     let options = source_options(db, process_id, poll);
     let wake = options.wake.clone();
     (JobSource::new(options), wake)
-}
-
-fn options(concurrency: usize) -> RunOptions {
-    RunOptions {
-        name: "test".into(),
-        concurrency,
-        timeout: Duration::from_secs(30),
-        grace: Duration::from_secs(10),
-    }
 }
 
 async fn live(db: &TestDb) -> i64 {
@@ -77,7 +51,7 @@ async fn a_worker_runs_everything_once_within_its_concurrency() {
     let shutdown = Shutdown::new();
     let (source, _) = source(&db, a, Duration::from_millis(100));
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             until(|| async { live(&db).await == 0 }).await;
             shutdown.request();
@@ -122,7 +96,7 @@ async fn lanes_that_need_a_key_or_are_not_meant_are_left_alone() {
         }
     };
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             assert_eq!(claimed.recv().await, Some(id));
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -146,7 +120,7 @@ async fn a_hint_and_a_due_instant_beat_the_poll() {
         }
     };
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let id = add(&db, &new_job()).await;
@@ -197,7 +171,7 @@ async fn panics_and_timeouts_fail_the_attempt() {
     };
     let options = RunOptions {
         timeout: Duration::from_millis(200),
-        ..options(4)
+        ..run_options(4)
     };
     tokio::join!(
         run_worker(options, source, handler, shutdown.clone()),
@@ -249,7 +223,7 @@ async fn a_job_that_waits_or_panics_harms_no_other_of_its_hand() {
         }
     };
     tokio::join!(
-        run_worker(options(32), source, handler, shutdown.clone()),
+        run_worker(run_options(32), source, handler, shutdown.clone()),
         async {
             until(|| async { live(&db).await == 2 }).await;
             until(|| async {
@@ -287,7 +261,7 @@ async fn a_hinted_lane_is_claimed_from_long_before_the_poll() {
     };
     let shutdown = Shutdown::new();
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             for _ in 0..3 {
                 // Whatever was looked at is an old look by now.
@@ -328,7 +302,7 @@ async fn a_shutdown_claims_no_more_and_gives_running_jobs_the_grace() {
         }
     };
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             until(|| async {
                 let n: i64 = sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 1")
@@ -365,7 +339,7 @@ async fn the_grace_is_bounded() {
     let (source, _) = source(&db, a, Duration::from_millis(50));
     let options = RunOptions {
         grace: Duration::from_millis(200),
-        ..options(4)
+        ..run_options(4)
     };
     let handler = |_| std::future::pending::<()>();
     let running = || async {
@@ -417,7 +391,7 @@ async fn a_claim_whose_answer_is_lost_is_given_back() {
         }
     };
     tokio::join!(
-        run_worker(options(4), source, handler, shutdown.clone()),
+        run_worker(run_options(4), source, handler, shutdown.clone()),
         async {
             for _ in 0..3 {
                 let begun = tokio::time::timeout(Duration::from_secs(20), claimed.recv()).await;
