@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use certmill_pg::{ConnectOptions, MINIMUM_MAJOR};
 use certmill_testkit::{Bouncer, TestDb};
 use secrecy::ExposeSecret as _;
 use sqlx::{AssertSqlSafe, Connection as _};
@@ -12,16 +13,6 @@ use crate::ONE_AT_A_TIME;
 use crate::cluster::Cluster;
 use crate::refusals::{refused, refused_with};
 use crate::workload::Workload;
-
-/// What a pooler does not pass on, as the reference of settings says.
-const LIMITS: [&str; 6] = [
-    "statement_timeout = '15s'",
-    "lock_timeout = '5s'",
-    "idle_in_transaction_session_timeout = '5s'",
-    "plan_cache_mode = force_generic_plan",
-    "enable_seqscan = off",
-    "jit = off",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_that_cannot_carry_statements_is_refused_at_the_start() {
@@ -92,8 +83,8 @@ pub async fn set_limits(db: &TestDb) {
         .fetch_one(&mut superuser)
         .await
         .unwrap();
-    for limit in LIMITS {
-        let set = format!("ALTER ROLE certmill_app IN DATABASE {name} SET {limit}");
+    for (key, value) in ConnectOptions::new("").settings(MINIMUM_MAJOR) {
+        let set = format!("ALTER ROLE certmill_app IN DATABASE {name} SET {key} = '{value}'");
         sqlx::query(AssertSqlSafe(set))
             .execute(&mut superuser)
             .await

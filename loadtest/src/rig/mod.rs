@@ -4,25 +4,24 @@
 
 mod child;
 mod database;
+mod house;
 mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use certmill_pg::embedded::{DATABASE, Embedded, EmbeddedOptions, Login};
-use certmill_settings::{Env, default_cache_dir};
+use certmill_pg::embedded::{DATABASE, Embedded, Login};
 use certmill_wire::client::{Client, ClientConfig};
-use secrecy::{ExposeSecret as _, SecretString};
-use tempfile::TempDir;
+use secrecy::SecretString;
 
 use crate::{building, say};
 pub use child::Child;
 pub use database::Database;
+pub use house::{House, private_file};
 pub use usage::{Cpu, peak_rss_mb, rss_mb};
 
 const READY_WITHIN: Duration = Duration::from_secs(40);
@@ -36,8 +35,7 @@ pub struct Rig {
     pub database: Database,
     server: Embedded,
     listen: String,
-    settings: Vec<(String, String)>,
-    folder: TempDir,
+    house: House,
 }
 
 impl Rig {
@@ -45,14 +43,9 @@ impl Rig {
     ///
     /// # Errors
     /// The server cannot be started, or the migration fails.
-    pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("certmill-loadtest-")
-            .tempdir()?;
-        // The server runs as another user, who has to get into the folder.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
-        let cache = default_cache_dir(&Env::of_process());
-        let mut options = EmbeddedOptions::new(folder.path().join("pg"), cache);
+    pub async fn start(settings: &[(&'static str, &'static str)]) -> Result<Self> {
+        let house = House::build("certmill-loadtest-", settings.iter().copied())?;
+        let mut options = house.server();
         let counts = counts_statements();
         if counts {
             options.settings = vec![("shared_preload_libraries".into(), EXTENSION.into())];
@@ -62,34 +55,14 @@ impl Rig {
         let database = Database::open(&superuser, counts).await?;
         say::line(&database.describe().await?);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let rig = Self {
+        house.migrate(&building::binary()?, &server).await?;
+        Ok(Self {
             members: BTreeMap::new(),
             database,
             server,
             listen: format!("127.0.0.1:{port}"),
-            settings: settings
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
-            folder,
-        };
-        rig.migrate().await?;
-        Ok(rig)
-    }
-
-    async fn migrate(&self) -> Result<()> {
-        private_file(&self.path("database.url"), &self.server.app_url())?;
-        private_file(&self.path("migrate.url"), &self.server.owner_url())?;
-        let mut args = vec!["migrate".to_owned(), "--init".to_owned()];
-        args.extend(self.args("keys"));
-        let owner = (
-            "CERTMILL_MIGRATE_URL_FILE".to_owned(),
-            self.path("migrate.url").display().to_string(),
-        );
-        let env = [self.url_file(), owner];
-        let program = building::binary()?;
-        let mut child = Child::start("migrate", &program, &args, &env, &self.path("migrate.log"))?;
-        child.ended_well(Duration::from_secs(60)).await
+            house,
+        })
     }
 
     /// Starts a process of this role under this name and waits until it is ready.
@@ -98,12 +71,13 @@ impl Rig {
     /// It does not start, or is not ready in time; the words hold the end of its log.
     pub async fn launch(&mut self, name: &str, role: &str) -> Result<()> {
         let mut args = vec![role.to_owned(), "--name".to_owned(), name.to_owned()];
-        args.extend(self.args(name));
+        args.extend(self.house.args(name));
         if role == "api" {
             args.extend(["--listen".to_owned(), self.listen.clone()]);
         }
         let log = self.path(&format!("{name}.log"));
-        let child = Child::start(name, &building::binary()?, &args, &[self.url_file()], &log)?;
+        let env = [self.house.url_file("database.url")];
+        let child = Child::start(name, &building::binary()?, &args, &env, &log)?;
         self.adopt(name, child).await
     }
 
@@ -184,12 +158,7 @@ impl Rig {
     /// The files that the api wrote are not there.
     pub async fn door(&self) -> Result<Door> {
         let root = self.database.root_certificate().await?;
-        let key = fs::read_to_string(self.path("keys/admin.key")).context("the admin key")?;
-        Ok(Door {
-            url: format!("https://{}", self.listen),
-            key: SecretString::from(key.trim().to_owned()),
-            root_pem: certmill_crypto::chain::certificate_pem(&root),
-        })
+        self.house.door(&self.listen, &root)
     }
 
     /// A connection string for a login and a database of the server.
@@ -199,27 +168,7 @@ impl Rig {
 
     /// A path in the folder of this run.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn url_file(&self) -> (String, String) {
-        let path = self.path("database.url").display().to_string();
-        ("CERTMILL_DATABASE_URL_FILE".to_owned(), path)
-    }
-
-    fn args(&self, name: &str) -> Vec<String> {
-        let path = |file: &str| self.path(file).display().to_string();
-        let mut args = vec!["--data-dir".to_owned(), path(name)];
-        args.extend(["--log-format".to_owned(), "json".to_owned()]);
-        let keys = [
-            ("ca_kek_file", "keys/ca.kek"),
-            ("app_kek_file", "keys/app.kek"),
-        ];
-        let keys = keys.map(|(key, file)| (key.to_owned(), path(file)));
-        for (key, value) in self.settings.iter().chain(&keys) {
-            args.extend(["--set".to_owned(), format!("{key}={value}")]);
-        }
-        args
+        self.house.path(name)
     }
 }
 
@@ -264,14 +213,4 @@ fn counts_statements() -> bool {
     newest.is_some_and(|major| {
         Path::new(&format!("/usr/lib/postgresql/{major}/lib/{EXTENSION}.so")).exists()
     })
-}
-
-/// Writes a file that only this user reads.
-///
-/// # Errors
-/// It cannot be written.
-pub fn private_file(path: &Path, text: &SecretString) -> Result<()> {
-    fs::write(path, text.expose_secret())?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(())
 }

@@ -94,11 +94,10 @@ impl ConnectOptions {
         self
     }
 
-    fn apply(&self, options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
-        let options = options.application_name(&format!("certmill-{}", self.role));
-        if self.pooler {
-            return options;
-        }
+    /// What every connection is opened with, by the names of the server's settings. A pooler passes
+    /// none of it on: set it for the login with `ALTER ROLE` there.
+    #[must_use]
+    pub fn settings(&self, server_major: u32) -> Vec<(&'static str, String)> {
         let mut limits = vec![
             ("statement_timeout", self.statement_timeout),
             ("lock_timeout", self.lock_timeout),
@@ -110,11 +109,19 @@ impl ConnectOptions {
         if server_major >= TRANSACTION_TIMEOUT_SINCE {
             limits.push(("transaction_timeout", self.transaction_timeout));
         }
-        options.options(PLANNING).options([MARK]).options(
-            limits
-                .into_iter()
-                .map(|(k, v)| (k, format!("{}ms", v.as_millis()))),
-        )
+        let planning = PLANNING.map(|(setting, value)| (setting, value.to_owned()));
+        let limits = limits
+            .into_iter()
+            .map(|(setting, limit)| (setting, format!("{}ms", limit.as_millis())));
+        planning.into_iter().chain(limits).collect()
+    }
+
+    fn apply(&self, options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
+        let options = options.application_name(&format!("certmill-{}", self.role));
+        if self.pooler {
+            return options;
+        }
+        options.options([MARK]).options(self.settings(server_major))
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod client;
 mod frames;
-mod history;
 mod ledger;
 mod mode;
 mod options;
@@ -28,10 +27,10 @@ use futures::future::join_all;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::history::History;
 use crate::rig::rss_mb;
 use crate::{building, say};
 use client::Caller;
-use history::History;
 pub use options::Options;
 use outcome::{MOVES_WITHIN_S, Outcome};
 use registry::{FAULTS, Fault};
@@ -188,8 +187,8 @@ async fn judge(
         .ledger
         .moved(Duration::from_secs_f64(MOVES_WITHIN_S))
         .await?;
-    history.write(&site.path("history.ndjson"))?;
-    site.ledger.load(&history.entries()).await?;
+    let file = site.path("history.ndjson");
+    site.ledger.load(history, &file).await?;
     site.require_all().context("after the fault")?;
     let grown = sizes(site)
         .into_iter()

@@ -18,16 +18,6 @@ use crate::rig::Child;
 /// Where distributions put it.
 const PLACES: [&str; 2] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
 
-/// What a pooler does not pass on, as the reference of settings says.
-pub const LIMITS: [&str; 6] = [
-    "statement_timeout = '15s'",
-    "lock_timeout = '5s'",
-    "idle_in_transaction_session_timeout = '5s'",
-    "plan_cache_mode = force_generic_plan",
-    "enable_seqscan = off",
-    "jit = off",
-];
-
 /// The pooler and what is behind it.
 pub struct Pooler {
     process: Child,
@@ -48,7 +38,7 @@ fn program() -> Option<&'static str> {
 }
 
 impl Pooler {
-    /// Starts one for this login (`user:password`) and database.
+    /// Starts one for this login (`user:password`) and database, in a folder that it makes.
     ///
     /// # Errors
     /// It is not installed, or does not listen in time.
@@ -60,7 +50,7 @@ impl Pooler {
     ) -> Result<Self> {
         let behind = Proxy::open(upstream).await?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let folder = folder.join("pooler");
+        let folder = folder.to_owned();
         fs::create_dir(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
         let (user, password) = login.split_once(':').context("a login without password")?;

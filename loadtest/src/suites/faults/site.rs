@@ -6,21 +6,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use certmill_pg::embedded::{DATABASE, Embedded, EmbeddedOptions, Login};
-use certmill_settings::{Env, default_cache_dir};
+use certmill_pg::embedded::{DATABASE, Embedded, Login};
+use certmill_pg::{ConnectOptions, MINIMUM_MAJOR};
 use rustix::process::Signal;
 use secrecy::{ExposeSecret as _, SecretString};
-use tempfile::TempDir;
 
 use super::ledger::Ledger;
-use super::pooler::{self, Pooler};
+use super::pooler::Pooler;
 use super::proxy::{Proxy, Upstream};
-use crate::rig::{Child, Door};
+use crate::rig::{Child, Door, House, private_file};
 use crate::say;
 
 /// Name and role of every process.
@@ -72,10 +70,9 @@ pub struct Site {
     pub ledger: Ledger,
     server: Embedded,
     listens: BTreeMap<&'static str, String>,
-    settings: Vec<(String, String)>,
     program: PathBuf,
     starts: usize,
-    folder: TempDir,
+    house: House,
 }
 
 impl Site {
@@ -85,22 +82,20 @@ impl Site {
     /// # Errors
     /// Something does not start; the words hold the end of its log.
     pub async fn open(program: &Path, variant: Variant) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("certmill-faults-")
-            .tempdir()?;
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
-        let cache = default_cache_dir(&Env::of_process());
-        let mut options = EmbeddedOptions::new(folder.path().join("pg"), cache);
-        options.settings = owned(variant.server);
+        let settings = SETTINGS.iter().chain(variant.settings).copied();
+        let house = House::build("certmill-faults-", settings)?;
+        let mut options = house.server();
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        options.settings = variant.server.iter().map(own).collect();
         let server = Embedded::start(options, &|_| {}).await?;
         let ledger = Ledger::open(&server.url(Login::Superuser, DATABASE)).await?;
         let mut upstream = upstream(&server.app_url())?;
         let mut pooler = None;
         if variant.pooled {
             let (login, _) = parts(server.app_url().expose_secret()).map(owned_pair)?;
-            let started = Pooler::start(upstream, &login, DATABASE, folder.path()).await?;
-            for limit in pooler::LIMITS {
-                let set = format!("ALTER ROLE certmill_app SET {limit}");
+            let started = Pooler::start(upstream, &login, DATABASE, &house.path("pooler")).await?;
+            for (key, value) in ConnectOptions::new("").settings(MINIMUM_MAJOR) {
+                let set = format!("ALTER ROLE certmill_app SET {key} = '{value}'");
                 ledger.execute(&set).await?;
             }
             upstream = Upstream::Tcp(started.address());
@@ -121,15 +116,12 @@ impl Site {
             ledger,
             server,
             listens,
-            settings: owned(&SETTINGS)
-                .into_iter()
-                .chain(owned(variant.settings))
-                .collect(),
             program: program.to_owned(),
             starts: 0,
-            folder,
+            house,
         };
-        site.migrate().await?;
+        site.house.migrate(program, &site.server).await?;
+        site.ledger.install().await?;
         for (name, _) in MEMBERS {
             site.launch(name)?;
         }
@@ -137,30 +129,6 @@ impl Site {
             site.ready(name).await?;
         }
         Ok(site)
-    }
-
-    async fn migrate(&self) -> Result<()> {
-        let files = [
-            ("migrate.url", self.server.owner_url()),
-            ("database.url", self.server.app_url()),
-        ];
-        for (file, url) in &files {
-            private_file(&self.path(file), url)?;
-        }
-        let mut args = vec!["migrate".to_owned(), "--init".to_owned()];
-        args.extend(self.args("keys"));
-        let variable = |name: &str, file: &str| {
-            let path = self.path(file).display().to_string();
-            (format!("CERTMILL_{name}_URL_FILE"), path)
-        };
-        let env = [
-            variable("DATABASE", "database.url"),
-            variable("MIGRATE", "migrate.url"),
-        ];
-        let log = self.path("migrate.log");
-        let mut child = Child::start("migrate", &self.program, &args, &env, &log)?;
-        child.ended_well(Duration::from_secs(60)).await?;
-        self.ledger.install().await
     }
 
     /// Starts a process under this name; its log is a file of its own.
@@ -187,18 +155,15 @@ impl Site {
             .find(|member| member.0 == name)
             .context("no such process")?;
         let url = self.url_through(self.proxy(name)?.address())?;
-        let file = self.path(&format!("{name}.url"));
-        private_file(&file, &url)?;
+        let file = format!("{name}.url");
+        private_file(&self.path(&file), &url)?;
         let mut args = before.to_vec();
         args.extend([role, "--name", name].map(str::to_owned));
-        args.extend(self.args(name));
+        args.extend(self.house.args(name));
         if let Some(listen) = self.listens.get(name) {
             args.extend(["--listen".to_owned(), listen.clone()]);
         }
-        let env = [(
-            "CERTMILL_DATABASE_URL_FILE".to_owned(),
-            file.display().to_string(),
-        )];
+        let env = [self.house.url_file(&file)];
         self.starts += 1;
         let log = self.path(&format!("{name}.{}.log", self.starts));
         let child = Child::start(name, program, &args, &env, &log)?;
@@ -293,18 +258,13 @@ impl Site {
     /// The files that it wrote are not there.
     pub async fn door(&self, name: &str) -> Result<Door> {
         let root = self.ledger.root_certificate().await?;
-        let key = fs::read_to_string(self.path("keys/admin.key")).context("the admin key")?;
         let listen = self.listens.get(name).context("no such api")?;
-        Ok(Door {
-            url: format!("https://{listen}"),
-            key: SecretString::from(key.trim().to_owned()),
-            root_pem: certmill_crypto::chain::certificate_pem(&root),
-        })
+        self.house.door(listen, &root)
     }
 
     /// Every line that a process of ours has logged.
     pub fn log_lines(&self) -> Vec<String> {
-        let files = fs::read_dir(self.folder.path()).into_iter().flatten();
+        let files = fs::read_dir(self.path("")).into_iter().flatten();
         let logs = files
             .flatten()
             .map(|entry| entry.path())
@@ -317,16 +277,13 @@ impl Site {
     /// Leaves the folder with logs and history behind.
     pub fn keep(mut self) {
         self.members.clear();
-        self.folder.disable_cleanup(true);
-        say::line(&format!(
-            "logs are kept in {}",
-            self.folder.path().display()
-        ));
+        let folder = self.house.keep();
+        say::line(&format!("logs are kept in {}", folder.display()));
     }
 
     /// A path in the folder of this run.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.house.path(name)
     }
 
     /// The application's connection string by way of this address.
@@ -340,27 +297,6 @@ impl Site {
             "postgres://{login}@{address}/{DATABASE}?sslmode=disable"
         )))
     }
-
-    fn args(&self, name: &str) -> Vec<String> {
-        let path = |file: &str| self.path(file).display().to_string();
-        let mut args = ["--data-dir", &path(name), "--log-format", "json"]
-            .map(str::to_owned)
-            .to_vec();
-        let keys = [
-            ("ca_kek_file", "keys/ca.kek"),
-            ("app_kek_file", "keys/app.kek"),
-        ];
-        let keys = keys.map(|(key, file)| (key.to_owned(), path(file)));
-        for (key, value) in self.settings.iter().chain(&keys) {
-            args.extend(["--set".to_owned(), format!("{key}={value}")]);
-        }
-        args
-    }
-}
-
-fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
-    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-    settings.iter().map(own).collect()
 }
 
 fn owned_pair((login, place): (&str, &str)) -> (String, String) {
@@ -388,10 +324,4 @@ fn upstream(url: &SecretString) -> Result<Upstream> {
     Ok(Upstream::Tcp(
         address.parse().context("the server's address")?,
     ))
-}
-
-fn private_file(path: &Path, text: &SecretString) -> Result<()> {
-    fs::write(path, text.expose_secret())?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(())
 }

@@ -10,18 +10,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::suites::faults::stage::Stage;
 
+/// Ends every session of ours but those that a play holds itself.
+const END_SESSIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+     WHERE usename = 'certmill_app' AND application_name <> 'certmill-hoarder'";
+
 /// Ends every session of ours, twice a second.
 pub async fn sessions_terminated(stage: &mut Stage) -> Result<u64> {
     let (began, mut ended) = (Instant::now(), 0);
     while began.elapsed() < stage.length {
-        ended += stage
-            .site
-            .ledger
-            .number(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                 WHERE usename = 'certmill_app'",
-            )
-            .await?;
+        ended += stage.site.ledger.number(END_SESSIONS).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Ok(u64::try_from(ended).unwrap_or(0))
@@ -96,14 +93,7 @@ pub async fn connections_used_up(stage: &mut Stage) -> Result<u64> {
     let mut held = Vec::new();
     let (began, mut ended) = (Instant::now(), 0);
     while began.elapsed() < stage.length {
-        ended += stage
-            .site
-            .ledger
-            .number(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                 WHERE usename = 'certmill_app' AND application_name <> 'certmill-hoarder'",
-            )
-            .await?;
+        ended += stage.site.ledger.number(END_SESSIONS).await?;
         // Whoever is quicker has it; the next round takes it away again.
         while let Ok(conn) = connect_one(&url, &options).await {
             held.push(conn);
