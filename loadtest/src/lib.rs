@@ -5,7 +5,9 @@
 
 mod args;
 mod building;
+pub mod checks;
 mod figure;
+pub mod history;
 mod machine;
 mod page;
 mod registry;

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use certmill_loadtest::checks;
 use certmill_pg::{ConnectOptions, connect_one};
 use certmill_testkit::TestDb;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-
-use crate::checks;
 
 /// Rows that would need many columns, in few words. Foreign keys are not checked here.
 const SHORTHAND: &str = "
@@ -264,18 +263,21 @@ const PLANTS: &[(&str, &[&str])] = &[
 #[tokio::test]
 async fn each_checker_is_silent_on_a_fresh_database_and_finds_its_plant() {
     let db = TestDb::new().await;
-    sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql")))
+    sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql").unwrap()))
         .execute(db.owner())
         .await
         .unwrap();
-    assert_eq!(checks::violations(db.owner()).await, []);
+    assert_eq!(checks::violations(db.owner()).await.unwrap(), []);
     let planted: BTreeSet<String> = PLANTS
         .iter()
         .map(|plant| format!("{}.sql", plant.0))
         .collect();
     assert_eq!(
         planted,
-        checks::names().into_iter().collect::<BTreeSet<_>>(),
+        checks::names()
+            .unwrap()
+            .into_iter()
+            .collect::<BTreeSet<_>>(),
         "a checker without a plant"
     );
     let mut conn = connect_one(&db.superuser_url(), &ConnectOptions::new("test"))
@@ -307,7 +309,7 @@ async fn finds(conn: &mut PgConnection, name: &str, plant: &'static str) -> bool
     )
     .await;
     run(&mut tx, plant).await;
-    let found = checks::run(&mut tx, &format!("{name}.sql")).await;
+    let found = checks::run(&mut tx, &format!("{name}.sql")).await.unwrap();
     tx.rollback().await.unwrap();
     !found.is_empty()
 }

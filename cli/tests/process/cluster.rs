@@ -132,10 +132,12 @@ impl Cluster {
         let mut child = Child::start("migrate", &args, &env, &self.log("migrate"));
         let status = child.exit(Duration::from_secs(60)).await;
         assert!(status.success(), "migrate: {status}\n{}", child.tail());
-        sqlx::raw_sql(AssertSqlSafe(crate::checks::read("harness.sql")))
-            .execute(self.owner())
-            .await
-            .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(
+            certmill_loadtest::checks::read("harness.sql").unwrap(),
+        ))
+        .execute(self.owner())
+        .await
+        .unwrap();
     }
 
     /// Starts a process under this name.

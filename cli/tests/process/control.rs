@@ -4,11 +4,13 @@
 
 use std::time::{Duration, Instant};
 
+use certmill_loadtest::checks;
+
+use crate::ONE_AT_A_TIME;
 use crate::cluster::Cluster;
 use crate::faults::Faults;
 use crate::progress::say;
 use crate::workload::Workload;
-use crate::{ONE_AT_A_TIME, checks};
 
 /// A doubled completion must show so soon.
 const SHOWS_WITHIN: Duration = Duration::from_secs(80);
@@ -60,7 +62,9 @@ async fn wait_for_doubles(owner: &certmill_pg::Pool, patience: Duration) -> usiz
     let began = Instant::now();
     let mut conn = owner.acquire().await.unwrap();
     loop {
-        let rows = checks::run(&mut conn, "I2e_one_version_a_generation.sql").await;
+        let rows = checks::run(&mut conn, "I2e_one_version_a_generation.sql")
+            .await
+            .unwrap();
         if !rows.is_empty() || began.elapsed() > patience {
             return rows.len();
         }

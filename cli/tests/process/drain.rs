@@ -4,13 +4,14 @@
 
 use std::time::{Duration, Instant};
 
+use certmill_loadtest::checks;
 use certmill_pg::Pool;
 use rustix::process::Signal;
 
+use crate::ONE_AT_A_TIME;
 use crate::cluster::{Cluster, MEMBERS};
 use crate::progress::say;
 use crate::workload::Workload;
-use crate::{ONE_AT_A_TIME, checks};
 
 /// The grace of the cluster's settings, and what a process may need beside it.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
@@ -37,8 +38,12 @@ async fn sigterm_drains_each_role() {
         }
     }
     let history = cluster.folder().join("history.ndjson");
-    workload.history.load(&history, cluster.owner()).await;
-    let violations = checks::violations(cluster.owner()).await;
+    workload
+        .history
+        .load(&history, cluster.owner())
+        .await
+        .unwrap();
+    let violations = checks::violations(cluster.owner()).await.unwrap();
     assert!(violations.is_empty(), "{violations:#?}");
     assert_eq!(
         count(cluster.owner(), "rescued").await,

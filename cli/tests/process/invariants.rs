@@ -3,15 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use certmill_loadtest::checks;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::ONE_AT_A_TIME;
 use crate::cluster::Cluster;
 use crate::faults::{Done, Faults};
 use crate::progress::{report, say, tally};
 use crate::seed::{length, seed};
 use crate::workload::Workload;
-use crate::{ONE_AT_A_TIME, checks};
 
 /// Everything due must have moved so soon after the last fault.
 const MOVES_WITHIN: Duration = Duration::from_secs(60);
@@ -33,8 +34,12 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
     let done = harm_and_work(&mut cluster, &mut workload, seed, length).await;
     let moved = wait_until_moved(&cluster).await;
     let history = cluster.folder().join("history.ndjson");
-    workload.history.load(&history, cluster.owner()).await;
-    let violations = checks::violations(cluster.owner()).await;
+    workload
+        .history
+        .load(&history, cluster.owner())
+        .await
+        .unwrap();
+    let violations = checks::violations(cluster.owner()).await.unwrap();
     let now = tally(cluster.owner()).await;
     let (refusals, changes) = (cluster.logged("fence_refused"), now.terms - 1);
     say(format_args!(
@@ -111,6 +116,7 @@ async fn wait_until_moved(cluster: &Cluster) -> Duration {
     while began.elapsed() < MOVES_WITHIN {
         if checks::run(&mut conn, "I20a_all_moved_since_the_last_fault.sql")
             .await
+            .unwrap()
             .is_empty()
         {
             break;

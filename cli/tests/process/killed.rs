@@ -5,13 +5,14 @@
 use std::time::{Duration, Instant};
 
 use certmill_crypto::seal::{Kek, Keyring, Place};
+use certmill_loadtest::checks;
 use certmill_store::sealed::SEALED;
 use certmill_wire::{BulkCertificateRequest, CertificateRequest, ProfileRequest};
 use sqlx::{AssertSqlSafe, Connection as _};
 
+use crate::ONE_AT_A_TIME;
 use crate::progress::say;
 use crate::public::Public;
-use crate::{ONE_AT_A_TIME, checks};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Tries to hit a worker between a job's work and its finish.
@@ -78,7 +79,7 @@ async fn a_revocation_goes_through_although_workers_die_at_each_step() {
             > 0
     );
     until_still(&site).await;
-    let violations = checks::violations(site.cluster.owner()).await;
+    let violations = checks::violations(site.cluster.owner()).await.unwrap();
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
@@ -185,7 +186,9 @@ async fn sealing_anew_goes_on_where_it_was_killed() {
     let (opened, _) = opening(&site, Keyring::new(old(), Vec::new())).await;
     assert_eq!(opened, 0, "the old key alone opens nothing");
     let mut conn = site.cluster.owner().acquire().await.unwrap();
-    let rows = checks::run(&mut conn, "I8a_sealed_under_registered_keys.sql").await;
+    let rows = checks::run(&mut conn, "I8a_sealed_under_registered_keys.sql")
+        .await
+        .unwrap();
     assert!(rows.is_empty(), "{rows:?}");
 }
 

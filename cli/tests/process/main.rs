@@ -7,7 +7,6 @@
 mod beside_up;
 mod canary;
 mod checkers;
-mod checks;
 mod child;
 mod cluster;
 mod control;
@@ -16,7 +15,6 @@ mod faults;
 mod first_admin;
 mod from_zero;
 mod haystack;
-mod history;
 mod house;
 mod invariants;
 mod killed;

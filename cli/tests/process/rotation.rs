@@ -5,12 +5,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use certmill_loadtest::checks;
 use serde_json::Value;
 
+use crate::ONE_AT_A_TIME;
 use crate::cluster::Cluster;
 use crate::progress::say;
 use crate::workload::Workload;
-use crate::{ONE_AT_A_TIME, checks};
 
 /// How soon a running process looks at its key files.
 const POLL_MS: &str = "300";
@@ -45,8 +46,12 @@ async fn keys_are_rotated_while_certificates_are_issued() {
     let signed = authorities["data"][2]["live_versions"].as_i64();
     assert!(signed.is_some_and(|signed| signed >= 20), "{authorities}");
     let history = cluster.folder().join("history.ndjson");
-    workload.history.load(&history, cluster.owner()).await;
-    let violations = checks::violations(cluster.owner()).await;
+    workload
+        .history
+        .load(&history, cluster.owner())
+        .await
+        .unwrap();
+    let violations = checks::violations(cluster.owner()).await.unwrap();
     assert!(violations.is_empty(), "{violations:#?}");
     say(format_args!(
         "rotated both keys and rolled the CA over under load"

@@ -13,7 +13,7 @@ use certmill_wire::{BulkCertificateRequest, CertificateRequest, ProfileRequest, 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::history::{History, Ids, now};
+use certmill_loadtest::history::{History, Ids, now};
 
 /// The profile of certificates that live for a minute.
 const PROFILE: &str = "minute";
@@ -93,13 +93,16 @@ impl Workload {
                         item.job_id.as_deref().unwrap(),
                     );
                     self.history
-                        .note("bulk", &item.name, t0, Ok(Ids { certificate, job }));
+                        .note("bulk", &item.name, t0, Ok(Ids { certificate, job }))
+                        .unwrap();
                     self.known.push((item.name.clone(), certificate.to_owned()));
                 }
             }
             Err(error) => {
                 for one in &certificates {
-                    self.history.note("bulk", &one.name, t0, Err(error));
+                    self.history
+                        .note("bulk", &one.name, t0, Err(error))
+                        .unwrap();
                 }
             }
         }
@@ -118,7 +121,9 @@ impl Workload {
             certificate: &a.certificate.id,
             job: &a.job.id,
         });
-        self.history.note("request", &request.name, t0, ids);
+        self.history
+            .note("request", &request.name, t0, ids)
+            .unwrap();
     }
 
     /// Renews a known one by hand, out of turn.
@@ -136,7 +141,7 @@ impl Workload {
             certificate: &a.certificate.id,
             job: &a.job.id,
         });
-        self.history.note("renew", &name, t0, ids);
+        self.history.note("renew", &name, t0, ids).unwrap();
     }
 
     /// Asks for what must be refused: a profile that is not there.
@@ -149,7 +154,9 @@ impl Workload {
             certificate: &a.certificate.id,
             job: &a.job.id,
         });
-        self.history.note("request", &request.name, t0, ids);
+        self.history
+            .note("request", &request.name, t0, ids)
+            .unwrap();
         assert!(
             answer.is_err(),
             "a profile that is not there was accepted: {}",

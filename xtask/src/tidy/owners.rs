@@ -24,6 +24,8 @@ const OWNED: [Owned; 6] = [
             "shared/queue/",
             "shared/coordination/",
             "shared/pg/",
+            "loadtest/src/checks.rs",
+            "loadtest/src/history.rs",
             "loadtest/src/rig/database.rs",
             "loadtest/src/suites/faults/ledger.rs",
             "loadtest/src/suites/queue/",
@@ -48,7 +50,7 @@ const OWNED: [Owned; 6] = [
             "SystemTime::now",
             "Uuid::now_v7",
         ],
-        places: &["shared/telemetry/", "loadtest/src/suites/faults/history.rs"],
+        places: &["shared/telemetry/", "loadtest/src/history.rs"],
     },
     Owned {
         rule: Rule::Environment,

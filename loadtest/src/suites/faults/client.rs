@@ -11,7 +11,7 @@ use certmill_wire::{BulkCertificateRequest, CertificateRequest, ProfileRequest, 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::history::{History, Ids, now};
+use crate::history::{History, Ids, now};
 use crate::rig::Door;
 use crate::suites::issuance::workload;
 

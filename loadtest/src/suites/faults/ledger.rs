@@ -6,24 +6,20 @@
     reason = "the load test asks the database directly"
 )]
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use certmill_pg::{ConnectOptions, Pool, connect};
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::history::Entry;
-use crate::page;
+use crate::checks::{self, Violation};
+use crate::history::History;
 
 /// How long a server that is coming up again is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A checker's name and the rows that it found.
-pub type Violation = (String, Vec<Value>);
 
 /// Counts of what happened so far.
 #[derive(Clone, Copy, Debug, Default, FromRow)]
@@ -60,8 +56,7 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub async fn install(&self) -> Result<()> {
-        let text = fs::read_to_string(folder().join("harness.sql"))?;
-        sqlx::raw_sql(AssertSqlSafe(text))
+        sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql")?))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -163,21 +158,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Loads what the clients saw beside the real tables.
+    /// Loads what the clients saw beside the real tables, and writes it to `file`.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn load(&self, history: &[Entry]) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO harness.h_enqueue \
-             SELECT op_id, op, name, outcome, certificate_id, job_id, t0, t1 \
-             FROM jsonb_to_recordset($1) AS h (op_id text, op text, name text, outcome text, \
-                  certificate_id uuid, job_id bigint, t0 timestamptz, t1 timestamptz)",
-        )
-        .bind(serde_json::to_value(history)?)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+    /// The file cannot be written; the database's.
+    pub async fn load(&self, history: &History, file: &Path) -> Result<()> {
+        history.load(file, &self.pool).await
     }
 
     /// Waits until nothing is left that was due when the last fault ended, at most so long; how
@@ -205,21 +191,7 @@ impl Ledger {
     /// # Errors
     /// A checker cannot be read or run.
     pub async fn violations(&self) -> Result<Vec<Violation>> {
-        let entries = fs::read_dir(folder())?.flatten();
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.starts_with('I'))
-            .collect();
-        names.sort_unstable();
-        ensure!(names.len() > 15, "checkers are missing: {names:?}");
-        let mut violations = Vec::new();
-        for name in names {
-            let rows = self.check(&name).await?;
-            if !rows.is_empty() {
-                violations.push((name, rows));
-            }
-        }
-        Ok(violations)
+        checks::violations(&self.pool).await
     }
 
     /// What one checker finds, at most 20 rows.
@@ -227,19 +199,6 @@ impl Ledger {
     /// # Errors
     /// It cannot be read or run.
     pub async fn check(&self, file: &str) -> Result<Vec<Value>> {
-        let text = fs::read_to_string(folder().join(file)).with_context(|| file.to_owned())?;
-        let sql = format!("SELECT to_jsonb(found) FROM (\n{text}\n) found LIMIT 20");
-        let mut conn = self.pool.acquire().await?;
-        sqlx::raw_sql("SET search_path = harness, public")
-            .execute(&mut *conn)
-            .await?;
-        sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(&mut *conn)
-            .await
-            .with_context(|| file.to_owned())
+        checks::run(&mut *self.pool.acquire().await?, file).await
     }
-}
-
-fn folder() -> PathBuf {
-    page::root().join("loadtest/checks")
 }

@@ -4,8 +4,9 @@
 
 use std::fmt::{self, Display};
 
-use super::ledger::{Tally, Violation};
+use super::ledger::Tally;
 use super::registry::{Expect, Fault};
+use crate::checks::Violation;
 
 /// Everything due must have moved so soon after healing.
 pub const MOVES_WITHIN_S: f64 = 60.0;

@@ -4,7 +4,7 @@
 //! carried out is `unknown`.
 #![allow(
     clippy::disallowed_methods,
-    reason = "the client's own clock stamps its own log"
+    reason = "the client's own clock stamps its own log, which goes into tables of the harness"
 )]
 
 use std::collections::BTreeSet;
@@ -14,13 +14,14 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use certmill_domain::ids::{CertificateId, JobId};
+use certmill_pg::Pool;
 use certmill_wire::client::Error;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 /// One operation.
 #[derive(Debug, Clone, Serialize)]
-pub struct Entry {
+struct Entry {
     op_id: String,
     op: &'static str,
     name: String,
@@ -95,8 +96,7 @@ impl History {
         Ok(())
     }
 
-    /// All of it.
-    pub fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
         self.entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -130,5 +130,23 @@ impl History {
             writeln!(text, "{}", serde_json::to_string(&entry)?)?;
         }
         std::fs::write(file, text).context("cannot write the history")
+    }
+
+    /// Writes the log, and loads it beside the real tables.
+    ///
+    /// # Errors
+    /// The file cannot be written; the database's.
+    pub async fn load(&self, file: &Path, pool: &Pool) -> Result<()> {
+        self.write(file)?;
+        sqlx::query(
+            "INSERT INTO harness.h_enqueue \
+             SELECT op_id, op, name, outcome, certificate_id, job_id, t0, t1 \
+             FROM jsonb_to_recordset($1) AS h (op_id text, op text, name text, outcome text, \
+                  certificate_id uuid, job_id bigint, t0 timestamptz, t1 timestamptz)",
+        )
+        .bind(serde_json::to_value(self.entries())?)
+        .execute(pool)
+        .await?;
+        Ok(())
     }
 }
