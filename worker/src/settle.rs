@@ -36,18 +36,18 @@ pub(crate) async fn settle(
         Outcome::Snooze { after, code } => {
             let stopped = stopped("it was about to wait", log);
             let settled = repeated(|| snooze_once(pool, &job, after, code, &stopped));
-            log_lost(id, Box::pin(settled).await);
+            finish_up(finisher, &job, Box::pin(settled).await);
         }
         Outcome::Stop(how) => {
             tracing::info!(event = "job_stopped", job = %id, how);
             let (stopped, now) = (stopped(how, log), Duration::ZERO);
             let settled = repeated(|| snooze_once(pool, &job, now, waiting::WORKER, &stopped));
-            log_lost(id, Box::pin(settled).await);
+            finish_up(finisher, &job, Box::pin(settled).await);
         }
         Outcome::Fail(failed) => {
             tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
             let settled = repeated(|| fail_once(pool, &job, &failed, log.as_ref()));
-            log_lost(id, Box::pin(settled).await);
+            finish_up(finisher, &job, Box::pin(settled).await);
         }
         Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
     }
@@ -124,10 +124,16 @@ where
     backoff::retry(PATIENCE, op, again, |_, _| {}).await
 }
 
-fn log_lost(job: certmill_domain::ids::JobId, settled: Result<(), Error>) {
+/// What could not be written is left to whoever tries on when this attempt is over.
+fn finish_up(finisher: &Finisher, job: &ClaimedJob, settled: Result<(), Error>) {
+    let id = job.lease.job_id;
     match settled {
         Ok(()) => {}
-        Err(Error::LeaseLost) => tracing::warn!(event = "fence_refused", %job),
-        Err(error) => tracing::error!(event = "job_not_settled", %job, %error),
+        Err(Error::LeaseLost) => tracing::warn!(event = "fence_refused", job = %id),
+        Err(error) => {
+            tracing::error!(event = "job_not_settled", job = %id, %error);
+            let unsettled = finisher.unsettled();
+            unsettled.leave(job.lease, job.attempt, error.to_string());
+        }
     }
 }

@@ -31,7 +31,7 @@ use crate::ahead::{Ahead, Hand, Ticket};
 use crate::backoff::backoff;
 use crate::finish::{self, Failure, FailureClass};
 pub use crate::source::{JobSource, SourceOptions};
-use crate::{ClaimedJob, Lease, Result};
+use crate::{ClaimedJob, Lease, Result, Unsettled};
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -58,11 +58,13 @@ pub async fn run_worker<H, F>(
     H: Fn(ClaimedJob) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    // A group of its own: its tasks end with this future, not with the process.
+    let tasks = Tasks::new(Shutdown::new());
     let desk = Desk {
         pool: source.options.pool.clone(),
         timeout: options.timeout,
-        // A group of its own: its tasks end with this future, not with the process.
-        tasks: Tasks::new(Shutdown::new()),
+        unsettled: Unsettled::start(&tasks, source.options.pool.clone()),
+        tasks,
     };
     let backend = Feed::new(source, options.concurrency, &desk.tasks, shutdown.clone());
     let worker = WorkerBuilder::new(options.name.as_str())
@@ -92,6 +94,7 @@ struct Desk {
     pool: Pool,
     timeout: Duration,
     tasks: Tasks,
+    unsettled: Unsettled,
 }
 
 impl Desk {
@@ -146,8 +149,10 @@ impl Desk {
         .await;
         match outcome {
             Ok(outcome) => warn!(job = %lease.job_id, code, ?outcome, "attempt failed"),
-            // The deadline rescues it.
-            Err(error) => warn!(job = %lease.job_id, code, %error, "attempt not failed"),
+            Err(error) => {
+                warn!(job = %lease.job_id, code, %error, "attempt not failed");
+                self.unsettled.leave(lease, attempt, code);
+            }
         }
     }
 }

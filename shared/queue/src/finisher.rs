@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::backoff::backoff;
 use crate::finish::{self, Failure, FailureClass};
-use crate::{AtWork, Error, Lease};
+use crate::{AtWork, Error, Lease, Unsettled};
 
 /// An error of the effects' own making.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -97,7 +97,7 @@ pub enum Verdict {
     /// Somebody else owns it by now; nothing was written.
     LeaseLost,
     /// Its effect could not be written: the attempt was failed with class retry (or, if the
-    /// database cannot be reached, rescue hands it out again). The text says why.
+    /// database cannot be reached, is failed as soon as it can). The text says why.
     Failed(String),
 }
 
@@ -106,6 +106,7 @@ pub enum Verdict {
 pub struct Finisher {
     sender: mpsc::Sender<Submitted>,
     at_work: AtWork,
+    unsettled: Unsettled,
 }
 
 #[derive(Debug)]
@@ -126,18 +127,24 @@ impl Finisher {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let inbox = Arc::new(Mutex::new(receiver));
         let at_work = AtWork::default();
+        let unsettled = Unsettled::start(tasks, pool.clone());
         let desk = Arc::new(Desk {
             pool,
             effects,
             options,
             at_work: at_work.clone(),
+            unsettled: unsettled.clone(),
         });
         for _ in 0..DESKS {
             let (desk, inbox) = (desk.clone(), inbox.clone());
             // Not cut short by the shutdown: what handlers end during the grace must be written.
             tasks.spawn("finisher", async move { desk.run(&inbox).await });
         }
-        Self { sender, at_work }
+        Self {
+            sender,
+            at_work,
+            unsettled,
+        }
     }
 
     /// Where the source counts what it claims for this finisher: when nothing can follow, a batch
@@ -145,6 +152,12 @@ impl Finisher {
     #[must_use]
     pub fn at_work(&self) -> AtWork {
         self.at_work.clone()
+    }
+
+    /// Where to leave jobs whose end cannot be written.
+    #[must_use]
+    pub fn unsettled(&self) -> Unsettled {
+        self.unsettled.clone()
     }
 
     /// Hands in a job that ended well and waits for the verdict.
@@ -177,6 +190,7 @@ struct Desk<E> {
     effects: E,
     options: FinisherOptions,
     at_work: AtWork,
+    unsettled: Unsettled,
 }
 
 impl<E: Effects> Desk<E> {
@@ -264,6 +278,9 @@ impl<E: Effects> Desk<E> {
             failures += 1;
             let pause = RECONNECT.delay(failures, &mut rand::rng());
             if Instant::now() + pause >= give_up {
+                for one in batch {
+                    self.unsettled.leave(one.lease, one.attempt, &*reason);
+                }
                 return Ok(vec![Verdict::Failed(reason); batch.len()]);
             }
             warn!(jobs = batch.len(), %reason, "finish not written yet");
@@ -344,7 +361,10 @@ impl<E: Effects> Desk<E> {
         match outcome.await {
             Ok(_) => Verdict::Failed(reason),
             Err(Error::LeaseLost) => Verdict::LeaseLost,
-            Err(error) => Verdict::Failed(format!("{reason}; and failing it: {error}")),
+            Err(error) => {
+                self.unsettled.leave(one.lease, one.attempt, &*reason);
+                Verdict::Failed(format!("{reason}; and failing it: {error}"))
+            }
         }
     }
 }

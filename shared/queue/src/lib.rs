@@ -37,6 +37,7 @@ mod source;
 mod span;
 mod stops;
 pub mod unfit;
+mod unsettled;
 mod wake;
 
 pub use at_work::AtWork;
@@ -57,6 +58,7 @@ pub use probe::{DueLane, probe_due};
 pub use registration::{keep_registered, register};
 pub use stops::{Ended, StopLimits, Stops};
 pub use unfit::Unfit;
+pub use unsettled::Unsettled;
 pub use wake::{Hint, Hinter, Wake};
 
 /// The answer of this crate's calls.

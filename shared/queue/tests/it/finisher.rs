@@ -1,6 +1,6 @@
 //! The finisher: one transaction a batch, and effects only for accepted jobs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certmill_domain::job::JobState;
 use certmill_pg::{Pool, Tx};
@@ -190,19 +190,56 @@ async fn an_outage_is_waited_out_up_to_the_patience() {
         .await;
     assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
     assert_eq!(ledger(&db).await, 0);
-    let row = read::by_id(&mut conn(&db).await, job.lease.job_id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        row.state,
-        JobState::Running,
-        "not failed: rescue hands it out again"
-    );
+    until_it_waits(&db, &job).await;
     assert_eq!(
         finisher.finish(finished(&job, json!({}))).await,
-        Verdict::Accepted
+        Verdict::LeaseLost,
+        "its attempt was failed"
     );
+}
+
+/// A worker that lives on must not keep what it could not end: a full disk lets nothing be written
+/// for a while, not even that an attempt has failed.
+#[tokio::test]
+async fn a_job_whose_end_cannot_be_written_is_failed_when_it_can() {
+    let db = with_ledger().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$; \
+         CREATE TRIGGER full_disk BEFORE INSERT ON job_attempt EXECUTE FUNCTION full_disk()",
+    )
+    .execute(db.owner())
+    .await
+    .unwrap();
+    let a = register(&db, "a").await;
+    add(&db, &new_job()).await;
+    let job = claim_one(&db, a).await;
+    let finisher = start(&db, FinisherOptions::default());
+    let verdict = finisher
+        .finish(finished(&job, json!({ "poison": true })))
+        .await;
+    assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(state(&db, &job).await, JobState::Running, "it cannot be");
+    sqlx::raw_sql("DROP TRIGGER full_disk ON job_attempt")
+        .execute(db.owner())
+        .await
+        .unwrap();
+    until_it_waits(&db, &job).await;
+}
+
+async fn state(db: &TestDb, job: &ClaimedJob) -> JobState {
+    let row = read::by_id(&mut conn(db).await, job.lease.job_id).await;
+    row.unwrap().unwrap().state
+}
+
+async fn until_it_waits(db: &TestDb, job: &ClaimedJob) {
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while state(db, job).await == JobState::Running {
+        assert!(Instant::now() < give_up, "nobody failed its attempt");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(state(db, job).await, JobState::Retryable);
 }
 
 #[tokio::test]
