@@ -32,10 +32,12 @@ pub struct ClientConfig {
     pub try_timeout: Duration,
     /// Time for a call with all its tries.
     pub call_timeout: Duration,
+    /// Most tries of a call; with one, whatever stays in doubt is the caller's to settle.
+    pub tries: u32,
 }
 
 impl ClientConfig {
-    /// A configuration with the usual time-outs: 5 s to connect, 10 s a try, 30 s a call.
+    /// A configuration with the usual patience: 5 s to connect, 10 s a try, four tries, 30 s a call.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
@@ -45,6 +47,7 @@ impl ClientConfig {
             connect_timeout: Duration::from_secs(5),
             try_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
+            tries: 4,
         }
     }
 
@@ -71,6 +74,7 @@ pub struct Client {
     api_key: Option<Secret>,
     try_timeout: Duration,
     call_timeout: Duration,
+    tries: u32,
 }
 
 impl Client {
@@ -101,6 +105,7 @@ impl Client {
             api_key: config.api_key,
             try_timeout: config.try_timeout,
             call_timeout: config.call_timeout,
+            tries: config.tries,
         })
     }
 

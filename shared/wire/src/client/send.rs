@@ -17,7 +17,6 @@ use serde::de::DeserializeOwned;
 use super::{Client, Error};
 use crate::{Problem, ProblemCode};
 
-const MOST_TRIES: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -93,7 +92,7 @@ impl Client {
                 .and_then(|problem| problem.retry_after_s)
                 .unwrap_or(0);
             let wait = wait.max(Duration::from_secs(asked));
-            if attempt >= MOST_TRIES
+            if attempt >= self.tries
                 || !error.may_pass()
                 || started.elapsed() + wait >= self.call_timeout
             {
