@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::registry::{self, Suite};
+use crate::registry;
 use crate::report::Report;
+use crate::suites::faults;
 use crate::{say, table};
 
 const HEAD: &str = "\
@@ -46,15 +47,22 @@ pub fn write() -> Result<()> {
 /// The page as the committed runs have it; a suite without a run says so.
 fn render(root: &Path) -> Result<String> {
     let mut text = HEAD.to_owned();
-    for suite in registry::SUITES {
-        section(&mut text, suite, root)?;
+    for (name, about) in sections() {
+        section(&mut text, name, about, root)?;
     }
     Ok(text)
 }
 
-fn section(text: &mut String, suite: &Suite, root: &Path) -> Result<()> {
-    let file = root.join(format!("docs/figures/{}.json", suite.name));
-    write!(text, "\n## {}\n\n{}\n\n", suite.name, suite.about)?;
+/// What has figures, with what it shows.
+fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let suites = registry::SUITES.iter();
+    let suites = suites.map(|suite| (suite.name, suite.about));
+    suites.chain([(faults::NAME, faults::ABOUT)])
+}
+
+fn section(text: &mut String, name: &str, about: &str, root: &Path) -> Result<()> {
+    let file = root.join(format!("docs/figures/{name}.json"));
+    write!(text, "\n## {name}\n\n{about}\n\n")?;
     if !file.exists() {
         text.push_str("No run is committed yet.\n");
         return Ok(());
@@ -87,10 +95,10 @@ mod tests {
 
     #[test]
     fn committed_runs_belong_to_their_suites() {
-        for suite in registry::SUITES {
-            let file = root().join(format!("docs/figures/{}.json", suite.name));
+        for (name, _) in sections() {
+            let file = root().join(format!("docs/figures/{name}.json"));
             if file.exists() {
-                assert_eq!(Report::read(&file).unwrap().suite, suite.name);
+                assert_eq!(Report::read(&file).unwrap().suite, name);
             }
         }
     }

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use super::plan::Suite;
 
 /// Executable, package that brings it, what it is for, and the suites that use it.
-const TOOLS: [(&str, &str, &str, &[Suite]); 5] = [
+const TOOLS: [(&str, &str, &str, &[Suite]); 6] = [
     (
         "cc",
         "build-essential",
@@ -39,6 +39,12 @@ const TOOLS: [(&str, &str, &str, &[Suite]); 5] = [
         "pgbouncer",
         "seeing a pooler for what it is",
         &[Suite::Sql, Suite::Process, Suite::Faults],
+    ),
+    (
+        "faketime",
+        "faketime",
+        "processes whose clocks are wrong",
+        &[Suite::Faults],
     ),
 ];
 

@@ -1,6 +1,8 @@
 //! A client that asks for certificates, one operation after the other, until it is told to stop.
 //!
-//! Invariant: everything that is asked for stands in the history.
+//! Invariant: everything that is asked for stands in the history. Every other client sends each call
+//! once, so that doubts stay doubts; the others repeat under one `Idempotency-Key` and must never
+//! have made two of one.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -16,32 +18,52 @@ use crate::rig::Door;
 use crate::suites::issuance::workload;
 
 /// The profile of certificates that come due during a long run.
-const PROFILE: &str = "short";
+pub const PROFILE: &str = "short";
 const LIFETIME_S: i64 = 100;
 /// Most certificates of one client.
 const CERTIFICATES_MAX: usize = 120;
 
+/// How long and how often a client asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Time for one try; a call has twice that.
+    pub try_timeout: Duration,
+    /// Most tries.
+    pub tries: u32,
+}
+
+impl Patience {
+    /// Of the `nth` client.
+    pub fn of(nth: usize) -> Self {
+        Self {
+            try_timeout: Duration::from_secs(4),
+            tries: if nth.is_multiple_of(2) { 4 } else { 1 },
+        }
+    }
+}
+
 /// One client.
 pub struct Caller<'a> {
     nth: usize,
-    clients: &'a [Client],
+    clients: Vec<Client>,
     history: &'a History,
     rng: StdRng,
     known: Vec<(String, String)>,
     asked: usize,
 }
 
-/// A client of an api, with little patience: a run has many faults.
+/// A client of an api.
 ///
 /// # Errors
 /// The root cannot be read.
-pub fn client(door: &Door) -> Result<Client> {
+pub fn client(door: &Door, patience: Patience) -> Result<Client> {
     let mut config = ClientConfig::new(&door.url)
         .with_api_key(door.key.clone())
         .with_ca_pem(door.root_pem.clone());
     config.connect_timeout = Duration::from_secs(2);
-    config.try_timeout = Duration::from_secs(4);
-    config.call_timeout = Duration::from_secs(8);
+    config.try_timeout = patience.try_timeout;
+    config.call_timeout = patience.try_timeout * 2;
+    config.tries = patience.tries;
     Ok(Client::new(config)?)
 }
 
@@ -61,15 +83,20 @@ pub async fn add_profile(client: &Client) -> Result<()> {
 
 impl<'a> Caller<'a> {
     /// The `nth` client of a run, which asks any of these.
-    pub fn new(nth: usize, seed: u64, clients: &'a [Client], history: &'a History) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// A root cannot be read.
+    pub fn new(nth: usize, seed: u64, doors: &[Door], history: &'a History) -> Result<Self> {
+        let patience = Patience::of(nth);
+        let clients = doors.iter().map(|door| client(door, patience));
+        Ok(Self {
             nth,
-            clients,
+            clients: clients.collect::<Result<_>>()?,
             history,
             rng: StdRng::seed_from_u64(seed.wrapping_add(nth as u64)),
             known: Vec::new(),
             asked: 0,
-        }
+        })
     }
 
     /// Works until `stop`.
@@ -90,8 +117,8 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    fn any(&mut self) -> &'a Client {
-        &self.clients[self.rng.random_range(0..self.clients.len())]
+    fn any(&mut self) -> Client {
+        self.clients[self.rng.random_range(0..self.clients.len())].clone()
     }
 
     async fn bulk(&mut self, many: usize) -> Result<()> {

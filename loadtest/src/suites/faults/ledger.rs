@@ -166,14 +166,13 @@ impl Ledger {
         history.load(file, &self.pool).await
     }
 
-    /// Waits until nothing is left that was due when the last fault ended, at most so long; how
-    /// long that took. The checker itself says afterwards what did not move.
+    /// Waits until nothing is left that was due when the last fault ended, at most until then. The
+    /// checker itself says afterwards what did not move.
     ///
     /// # Errors
     /// The database's.
-    pub async fn moved(&self, within: Duration) -> Result<Duration> {
-        let began = Instant::now();
-        while began.elapsed() < within {
+    pub async fn moved(&self, until: Instant) -> Result<()> {
+        while Instant::now() < until {
             if self
                 .check("I20a_all_moved_since_the_last_fault.sql")
                 .await?
@@ -183,7 +182,7 @@ impl Ledger {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Ok(began.elapsed())
+        Ok(())
     }
 
     /// Runs every checker; those that found something.

@@ -4,6 +4,7 @@
 //! leaves loopback; a run that injected nothing fails, and so does a control that is not found out.
 
 mod client;
+mod disk;
 mod frames;
 mod ledger;
 mod mode;
@@ -22,20 +23,29 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use certmill_wire::client::Client;
 use futures::future::join_all;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::history::History;
-use crate::rig::rss_mb;
+use crate::report::Report;
+use crate::rig::{Door, rss_mb};
 use crate::{building, say};
-use client::Caller;
+use client::{Caller, Patience};
 pub use options::Options;
 use outcome::{MOVES_WITHIN_S, Outcome};
 use registry::{FAULTS, Fault};
 use site::Site;
 use stage::{APIS, Stage};
+
+/// Its name on the command line and of its file of figures.
+pub const NAME: &str = "faults";
+
+/// What it shows, in Markdown.
+pub const ABOUT: &str = "\
+Two apis, two workers and two schedulers (a debug build, whose failpoints the controls need) behind a proxy each, \
+four clients, and one fault at a time; see [faults](faults.md). Each fault is played once. Clients work on for 2.5 s \
+after it is over, so that no time to move is shorter than that.";
 
 const CALLERS: usize = 4;
 /// Work before the fault and after its end.
@@ -61,7 +71,7 @@ pub async fn run(options: &Options) -> Result<()> {
     };
     let seed = options.seed.unwrap_or_else(rand::random);
     say::line(&format!("seed {seed} (--seed {seed} replays its choices)"));
-    let mut failed = Vec::new();
+    let (mut failed, mut figures) = (Vec::new(), Vec::new());
     for fault in chosen {
         if let Some(why) = fault.lacks() {
             say::line(&format!("LEFT OUT: {}: {why}", fault.name));
@@ -71,7 +81,10 @@ pub async fn run(options: &Options) -> Result<()> {
         let length = Duration::from_secs(options.length_s);
         let ended = tokio::time::timeout(LIMIT, play(fault, &program, seed, length)).await;
         let faults = match ended {
-            Ok(Ok(faults)) => faults,
+            Ok(Ok((outcome, faults))) => {
+                figures.extend(outcome.figures(fault));
+                faults
+            }
             Ok(Err(error)) => vec![format!("{error:#}")],
             Err(_) => vec![format!("it did not end within {LIMIT:?}")],
         };
@@ -90,6 +103,10 @@ pub async fn run(options: &Options) -> Result<()> {
         "bad: {} (seed {seed})",
         failed.join(", ")
     );
+    if let Some(path) = &options.json {
+        Report::new(NAME, figures)?.write(path)?;
+        say::line(&format!("written to {}", path.display()));
+    }
     Ok(())
 }
 
@@ -108,29 +125,35 @@ fn choose(options: &Options) -> Result<Vec<&'static Fault>> {
     Ok(chosen)
 }
 
-/// Plays one fault; what is wrong with what came of it.
-async fn play(fault: &Fault, program: &Path, seed: u64, length: Duration) -> Result<Vec<String>> {
+/// Plays one fault; what came of it, and what is wrong with that.
+async fn play(
+    fault: &Fault,
+    program: &Path,
+    seed: u64,
+    length: Duration,
+) -> Result<(Outcome, Vec<String>)> {
     let site = Site::open(program, fault.variant).await?;
-    let mut clients = Vec::new();
+    let mut doors = Vec::new();
     for name in APIS {
         let door = site.door(name).await?;
         door.open().await?;
-        clients.push(client::client(&door)?);
+        doors.push(door);
     }
-    client::add_profile(&clients[0]).await?;
+    client::add_profile(&client::client(&doors[0], Patience::of(0))?).await?;
     let mut stage = Stage {
         site,
         rng: StdRng::seed_from_u64(seed),
         length,
+        healed: Instant::now(),
     };
     let history = History::default();
     let before = sizes(&stage.site);
-    let hurt = harm_and_work(fault, &mut stage, &clients, &history, seed).await;
+    let hurt = harm_and_work(fault, &mut stage, &doors, &history, seed).await;
     let judged = match hurt {
         Ok(hurt) => judge(fault, &mut stage, &history, &before, hurt).await,
         Err(error) => Err(error),
     };
-    if !matches!(&judged, Ok(faults) if faults.is_empty()) {
+    if !matches!(&judged, Ok((_, faults)) if faults.is_empty()) {
         history.write(&stage.site.path("history.ndjson")).ok();
         stage.site.keep();
     }
@@ -141,20 +164,21 @@ async fn play(fault: &Fault, program: &Path, seed: u64, length: Duration) -> Res
 async fn harm_and_work(
     fault: &Fault,
     stage: &mut Stage,
-    clients: &[Client],
+    doors: &[Door],
     history: &History,
     seed: u64,
 ) -> Result<u64> {
     let stop = Cell::new(false);
     let callers = (0..CALLERS).map(|nth| {
-        let mut caller = Caller::new(nth, seed, clients, history);
+        let caller = Caller::new(nth, seed, doors, history);
         let stop = &stop;
-        async move { caller.run(stop).await }
+        async move { caller?.run(stop).await }
     });
     let harm = async {
         tokio::time::sleep(AROUND).await;
         let hurt = (fault.play)(stage).await;
         stage.site.ledger.note_healed().await?;
+        stage.healed = Instant::now();
         tokio::time::sleep(AROUND).await;
         stop.set(true);
         hurt
@@ -181,12 +205,11 @@ async fn judge(
     history: &History,
     before: &BTreeMap<u32, f64>,
     hurt: u64,
-) -> Result<Vec<String>> {
+) -> Result<(Outcome, Vec<String>)> {
     let site = &mut stage.site;
-    let moved = site
-        .ledger
-        .moved(Duration::from_secs_f64(MOVES_WITHIN_S))
-        .await?;
+    let until = stage.healed + Duration::from_secs_f64(MOVES_WITHIN_S);
+    site.ledger.moved(until).await?;
+    let moved = stage.healed.elapsed();
     let file = site.path("history.ndjson");
     site.ledger.load(history, &file).await?;
     site.require_all().context("after the fault")?;
@@ -213,7 +236,8 @@ async fn judge(
         let line = reason.lines().next().unwrap_or_default();
         say::line(&format!("    a client was told: {line}"));
     }
-    Ok(outcome.faults(fault))
+    let faults = outcome.faults(fault);
+    Ok((outcome, faults))
 }
 
 /// Resident memory of each process, by its id: a successor is not compared with who was killed.

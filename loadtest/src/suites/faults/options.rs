@@ -21,6 +21,9 @@ pub struct Options {
     /// How long a fault lasts, in seconds
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub length_s: u64,
+    /// Also writes what came of each into this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// Prints the faults and plays none
     #[arg(long)]
     pub list: bool,

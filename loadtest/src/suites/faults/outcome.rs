@@ -7,6 +7,7 @@ use std::fmt::{self, Display};
 use super::ledger::Tally;
 use super::registry::{Expect, Fault};
 use crate::checks::Violation;
+use crate::figure::{Figure, Wanted};
 
 /// Everything due must have moved so soon after healing.
 pub const MOVES_WITHIN_S: f64 = 60.0;
@@ -43,6 +44,34 @@ impl Outcome {
     /// Whether anything was injected that could have harmed.
     fn injected(&self, gently: bool) -> bool {
         self.hurt > 0 && (gently || self.unknown > 0 || self.tally.rescues > 0)
+    }
+
+    /// What the report says of it.
+    pub fn figures(&self, fault: &Fault) -> Vec<Figure> {
+        let figure = |what: &str, unit: &str, value: f64, bound: f64| {
+            let figure = Figure::of(what, fault.name, unit, &[value])?;
+            Some(figure.wanted(Wanted::AtMost(bound)))
+        };
+        let bare =
+            |what: &str, value: usize| Figure::of(what, fault.name, "operations", &[value as f64]);
+        let hurt = Figure::of("harm done", fault.name, "times", &[self.hurt as f64]);
+        let violations = self.violations.len() as f64;
+        [
+            hurt,
+            bare("acknowledged", self.ok),
+            bare("left in doubt", self.unknown),
+            figure(
+                "all due moved after healing",
+                "s",
+                self.moved_s,
+                MOVES_WITHIN_S,
+            ),
+            figure("most memory gained", "MB", self.growth_mb, GROWTH_MAX_MB),
+            figure("checkers that spoke", "checkers", violations, 0.0),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// What is wrong with it; nothing, if all is as this fault wants it.

@@ -192,7 +192,8 @@ impl Passage {
                 self.count();
                 continue;
             }
-            if let Mode::Delay(late) = mode {
+            let read = asked.bytes.len() + answered.bytes.len();
+            if let Some(late) = mode.lateness(read) {
                 self.count();
                 tokio::time::sleep(late).await;
             }

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use futures::future::LocalBoxFuture;
 
-use super::plays::{controls, network, pooler, postgres, process};
+use super::plays::{clients, controls, network, pooler, postgres, process, resources, time};
 use super::site::Variant;
 use super::stage::Stage;
 
@@ -39,6 +39,8 @@ pub struct Fault {
     pub expect: Expect,
     /// How its site differs.
     pub variant: Variant,
+    /// Whether it needs the program `faketime`.
+    pub with_faketime: bool,
     /// Does it.
     pub play: Play,
 }
@@ -67,6 +69,13 @@ const POOLED: Variant = Variant {
     settings: &[("database.pooler", "transaction"), ("wake", "poll")],
     server: &[],
     pooled: true,
+    disk_mb: None,
+};
+
+/// A disk of its own for the server: with room for its WAL, and not much else.
+const SMALL_DISK: Variant = Variant {
+    disk_mb: Some(300),
+    ..USUAL
 };
 
 const fn variant(settings: &'static [(&'static str, &'static str)]) -> Variant {
@@ -74,6 +83,7 @@ const fn variant(settings: &'static [(&'static str, &'static str)]) -> Variant {
         settings,
         server: &[],
         pooled: false,
+        disk_mb: None,
     }
 }
 
@@ -84,6 +94,7 @@ const fn fault(name: &'static str, about: &'static str, expect: Expect, play: Pl
         quick: false,
         expect,
         variant: USUAL,
+        with_faketime: false,
         play,
     }
 }
@@ -91,8 +102,19 @@ const fn fault(name: &'static str, about: &'static str, expect: Expect, play: Pl
 impl Fault {
     /// Why this machine cannot play it, if so.
     pub fn lacks(&self) -> Option<&'static str> {
-        let lacks_pooler = self.variant.pooled && !super::pooler::is_here();
-        lacks_pooler.then_some("there is no pgbouncer here (package pgbouncer)")
+        if self.variant.pooled && !super::pooler::is_here() {
+            return Some("there is no pgbouncer here (package pgbouncer)");
+        }
+        if self.variant.disk_mb.is_some() && !super::disk::may_mount() {
+            return Some("this user may not mount a small disk (CAP_SYS_ADMIN)");
+        }
+        let lacks_clock = self.with_faketime && time::library().is_none();
+        lacks_clock.then_some("there is no faketime here (package faketime)")
+    }
+
+    const fn with_faketime(mut self) -> Self {
+        self.with_faketime = true;
+        self
     }
 
     const fn quick(mut self) -> Self {
@@ -259,6 +281,52 @@ pub const FAULTS: &[Fault] = &[
         Expect::HoldsGently,
         |stage| Box::pin(postgres::jobs_locked(stage)),
     ),
+    fault(
+        "network-narrow",
+        "one megabit a second between each process and Postgres",
+        Expect::HoldsGently,
+        |stage| Box::pin(network::narrow(stage)),
+    ),
+    fault(
+        "clients-impatient",
+        "clients give up after a few milliseconds, sixteen at once",
+        Expect::HoldsGently,
+        |stage| Box::pin(clients::impatient(stage)),
+    ),
+    fault(
+        "clocks-apart",
+        "one of each role is an hour behind, the other an hour ahead",
+        Expect::HoldsGently,
+        |stage| Box::pin(time::apart(stage)),
+    )
+    .with_faketime(),
+    fault(
+        "leader-fast",
+        "the schedulers' clocks run ten times too fast, the monotonic ones too",
+        Expect::HoldsGently,
+        |stage| Box::pin(time::leader_fast(stage)),
+    )
+    .with_faketime(),
+    fault(
+        "leader-fast-by-wall",
+        "the schedulers' wall clocks run ten times too fast, the monotonic ones do not",
+        Expect::HoldsGently,
+        |stage| Box::pin(time::leader_fast_by_wall(stage)),
+    )
+    .with_faketime(),
+    fault(
+        "leader-starved",
+        "the leading scheduler gets five percent of a processor",
+        Expect::HoldsGently,
+        |stage| Box::pin(resources::leader_starved(stage)),
+    ),
+    fault(
+        "disk-full",
+        "the disk of the server is full",
+        Expect::Holds,
+        |stage| Box::pin(resources::disk_full(stage)),
+    )
+    .on(SMALL_DISK),
     fault(
         "pooler-restarted",
         "SIGKILL of the PgBouncer in between, again and again",

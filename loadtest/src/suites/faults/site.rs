@@ -15,6 +15,7 @@ use certmill_pg::{ConnectOptions, MINIMUM_MAJOR};
 use rustix::process::Signal;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::disk::Disk;
 use super::ledger::Ledger;
 use super::pooler::Pooler;
 use super::proxy::{Proxy, Upstream};
@@ -58,6 +59,8 @@ pub struct Variant {
     pub server: &'static [(&'static str, &'static str)],
     /// Whether a PgBouncer stands between the processes and Postgres.
     pub pooled: bool,
+    /// The size of the disk that the server has for itself, in MB; none without one.
+    pub disk_mb: Option<u32>,
 }
 
 /// The running site.
@@ -69,6 +72,7 @@ pub struct Site {
     /// What the database tells.
     pub ledger: Ledger,
     server: Embedded,
+    disk: Option<Disk>,
     listens: BTreeMap<&'static str, String>,
     program: PathBuf,
     starts: usize,
@@ -87,6 +91,8 @@ impl Site {
         let mut options = house.server();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         options.settings = variant.server.iter().map(own).collect();
+        let disk = variant.disk_mb.map(|mb| Disk::mount(&options.data_dir, mb));
+        let disk = disk.transpose()?;
         let server = Embedded::start(options, &|_| {}).await?;
         let ledger = Ledger::open(&server.url(Login::Superuser, DATABASE)).await?;
         let mut upstream = upstream(&server.app_url())?;
@@ -115,6 +121,7 @@ impl Site {
             pooler,
             ledger,
             server,
+            disk,
             listens,
             program: program.to_owned(),
             starts: 0,
@@ -136,20 +143,14 @@ impl Site {
     /// # Errors
     /// It cannot be started.
     pub fn launch(&mut self, name: &'static str) -> Result<()> {
-        let program = self.program.clone();
-        self.launch_by(name, &program, &[])
+        self.launch_with(name, &[])
     }
 
-    /// As [`Site::launch`], through another program that is given `before` and then ours.
+    /// As [`Site::launch`], with more in its environment.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn launch_by(
-        &mut self,
-        name: &'static str,
-        program: &Path,
-        before: &[String],
-    ) -> Result<()> {
+    pub fn launch_with(&mut self, name: &'static str, more: &[(String, String)]) -> Result<()> {
         let (_, role) = MEMBERS
             .into_iter()
             .find(|member| member.0 == name)
@@ -157,16 +158,16 @@ impl Site {
         let url = self.url_through(self.proxy(name)?.address())?;
         let file = format!("{name}.url");
         private_file(&self.path(&file), &url)?;
-        let mut args = before.to_vec();
-        args.extend([role, "--name", name].map(str::to_owned));
+        let mut args = [role, "--name", name].map(str::to_owned).to_vec();
         args.extend(self.house.args(name));
         if let Some(listen) = self.listens.get(name) {
             args.extend(["--listen".to_owned(), listen.clone()]);
         }
-        let env = [self.house.url_file(&file)];
+        let mut env = vec![self.house.url_file(&file)];
+        env.extend_from_slice(more);
         self.starts += 1;
         let log = self.path(&format!("{name}.{}.log", self.starts));
-        let child = Child::start(name, program, &args, &env, &log)?;
+        let child = Child::start(name, &self.program, &args, &env, &log)?;
         self.members.insert(name, child);
         Ok(())
     }
@@ -185,9 +186,17 @@ impl Site {
     /// # Errors
     /// It had ended by itself, or the successor cannot be started.
     pub fn replace(&mut self, name: &'static str) -> Result<()> {
+        self.replace_with(name, &[])
+    }
+
+    /// As [`Site::replace`], the successor as in [`Site::launch_with`].
+    ///
+    /// # Errors
+    /// As [`Site::replace`].
+    pub fn replace_with(&mut self, name: &'static str, more: &[(String, String)]) -> Result<()> {
         self.signal(name, Signal::KILL)?;
         self.members.remove(name);
-        self.launch(name)
+        self.launch_with(name, more)
     }
 
     /// Asks a process to end, waits for its good end, and starts its successor.
@@ -218,6 +227,16 @@ impl Site {
     pub fn require_all(&mut self) -> Result<()> {
         ensure!(self.members.len() == MEMBERS.len(), "a process is missing");
         self.members.values_mut().try_for_each(Child::require_alive)
+    }
+
+    /// The root of the server's own disk.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn disk(&self) -> Result<&Path> {
+        let disk = self.disk.as_ref();
+        disk.map(Disk::root)
+            .context("the server has no disk of its own")
     }
 
     /// The process id of each.

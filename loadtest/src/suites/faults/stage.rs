@@ -31,6 +31,8 @@ pub struct Stage {
     pub rng: StdRng,
     /// How long the fault lasts, unless its nature says otherwise.
     pub length: Duration,
+    /// When the fault was over.
+    pub healed: Instant,
 }
 
 impl Stage {

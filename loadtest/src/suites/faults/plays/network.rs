@@ -34,6 +34,11 @@ pub async fn late(stage: &mut Stage) -> Result<u64> {
     stage.all_ways(Mode::Delay(Duration::from_millis(60))).await
 }
 
+/// A line of one megabit a second to each process.
+pub async fn narrow(stage: &mut Stage) -> Result<u64> {
+    stage.all_ways(Mode::Narrow(125_000)).await
+}
+
 /// Notifications do not arrive.
 pub async fn hints_dropped(stage: &mut Stage) -> Result<u64> {
     stage.all_ways(Mode::DropHints).await
