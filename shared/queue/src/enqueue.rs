@@ -9,6 +9,7 @@ use std::time::Duration;
 use certmill_domain::ids::{JobId, TeamId};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::span::micros;
@@ -160,20 +161,38 @@ async fn insert(conn: &mut PgConnection, jobs: &[NewJob], open: &[usize]) -> Res
         Start::Now | Start::At(_) => 0,
     };
     Ok(sqlx::query_as(include_str!("sql/enqueue.sql"))
-        .bind(pick().map(|j| j.team_id.0).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.queue.as_str()).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.kind.as_str()).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.priority).collect::<Vec<_>>())
-        .bind(pick().map(run_at).collect::<Vec<_>>())
-        .bind(pick().map(delay_us).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.max_attempts).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.unique_key.as_deref()).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.unique_until_start).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.object.as_deref()).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.trace_id.as_deref()).collect::<Vec<_>>())
-        .bind(pick().map(|j| j.args.clone()).collect::<Vec<_>>())
+        .bind(column(pick().map(|j| j.team_id.0)))
+        .bind(column(pick().map(|j| j.queue.as_str())))
+        .bind(column(pick().map(|j| j.kind.as_str())))
+        .bind(column(pick().map(|j| j.priority)))
+        .bind(sparse(pick().map(run_at)))
+        .bind(column(pick().map(delay_us)))
+        .bind(column(pick().map(|j| j.max_attempts)))
+        .bind(sparse(pick().map(|j| j.unique_key.as_deref())))
+        .bind(column(pick().map(|j| j.unique_until_start)))
+        .bind(sparse(pick().map(|j| j.object.as_deref())))
+        .bind(sparse(pick().map(|j| j.trace_id.as_deref())))
+        .bind(pick().map(|j| Json(&j.args)).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?)
+}
+
+/// A column, or its one value if all jobs have the same.
+fn column<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    if values.windows(2).all(|pair| pair[0] == pair[1]) {
+        values.truncate(1);
+    }
+    values
+}
+
+/// A column of which most jobs have nothing, or nothing at all if none has any.
+fn sparse<T>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let mut values: Vec<Option<T>> = values.collect();
+    if values.iter().all(Option::is_none) {
+        values.clear();
+    }
+    values
 }
 
 /// Fewer rows than jobs can be a duplicate key or an undeclared lane; only then it is looked up.

@@ -65,6 +65,42 @@ async fn many_keyless_jobs_keep_their_order() {
     }
 }
 
+/// What all jobs of a call share is sent once, and what none has not at all; nothing may get mixed up.
+#[tokio::test]
+async fn each_job_of_a_call_keeps_what_is_its_own() {
+    let db = db().await;
+    let plain = new_job();
+    let other = NewJob {
+        kind: "other".into(),
+        priority: 4,
+        max_attempts: 3,
+        start: Start::After(Duration::from_secs(3600)),
+        object: Some("o".into()),
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
+        args: serde_json::json!({ "n": 2 }),
+        ..keyed("k")
+    };
+    for jobs in [
+        vec![plain.clone(), other.clone(), plain.clone()],
+        vec![other.clone()],
+        vec![plain.clone(), plain.clone()],
+    ] {
+        let mut tx = db.app().begin().await.unwrap();
+        let answers = enqueue_all(&mut tx, &jobs).await.unwrap();
+        for (job, answer) in jobs.iter().zip(answers) {
+            let row = read::by_id(&mut tx, answer.id()).await.unwrap().unwrap();
+            let got = (&row.kind, row.priority, row.max_attempts, &row.args);
+            let wanted = (&job.kind, job.priority, job.max_attempts, &job.args);
+            assert_eq!(got, wanted);
+            let got = (&row.unique_key, &row.object, &row.trace_id);
+            assert_eq!(got, (&job.unique_key, &job.object, &job.trace_id));
+            let later = row.state == JobState::Scheduled;
+            assert_eq!(later, job.start != Start::Now);
+        }
+        tx.rollback().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn it_is_part_of_the_callers_transaction() {
     let db = db().await;
