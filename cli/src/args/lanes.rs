@@ -40,12 +40,15 @@ pub struct LaneActionArgs {
 
 /// What `lanes limit` takes.
 #[derive(Debug, Args)]
-#[group(id = "most", required = true, multiple = false, args = ["jobs", "none"])]
 pub struct LaneLimitArgs {
     /// Its name.
     pub lane: String,
     /// So many jobs at once.
-    #[arg(value_name = "JOBS")]
+    #[arg(
+        value_name = "JOBS",
+        required_unless_present = "none",
+        conflicts_with = "none"
+    )]
     pub jobs: Option<i64>,
     /// No limit.
     #[arg(long)]

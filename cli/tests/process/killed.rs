@@ -96,7 +96,7 @@ fn ask(site: &Public, name: &str) {
 }
 
 /// Kills the worker that holds such a job and starts its successor; whether the job was still its own.
-async fn kill_holder(site: &mut Public, held: &str) -> bool {
+pub async fn kill_holder(site: &mut Public, held: &str) -> bool {
     let select = format!(
         "SELECT j.id, p.label FROM job j JOIN process p ON p.id = j.worker_id WHERE j.state = 1 AND {held}"
     );

@@ -19,6 +19,7 @@ mod house;
 mod invariants;
 mod killed;
 mod listening;
+mod many_jobs;
 mod needle;
 mod pooler;
 mod progress;
