@@ -1,7 +1,8 @@
 //! Looks for processes whose lease has run out and hands their jobs out again.
 
 use certmill_pg::Pool;
-use certmill_queue::{ProcessId, rescue::mark_dead};
+use certmill_queue::ProcessId;
+use certmill_queue::rescue::{is_due, mark_dead};
 use certmill_service::{Error, jobs};
 use certmill_tasks::{JitterPercent, JitteredTicker, Shutdown};
 use std::time::Duration;
@@ -28,11 +29,12 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
     for dead in mark_dead(&mut conn, me).await? {
         tracing::warn!(event = "process_declared_dead", process = dead.0);
     }
+    let is_due = is_due(&mut conn).await?;
     drop(conn);
-    loop {
+    while is_due {
         let rescued = jobs::rescue(pool, me, STEP_MAX).await?;
         if rescued.total() == 0 {
-            return Ok(());
+            break;
         }
         tracing::warn!(
             event = "jobs_rescued",
@@ -41,4 +43,5 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
             cancelled = rescued.cancelled.len(),
         );
     }
+    Ok(())
 }

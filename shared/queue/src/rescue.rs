@@ -42,6 +42,19 @@ pub async fn mark_dead(conn: &mut PgConnection, me: ProcessId) -> Result<Vec<Pro
     Ok(ids.into_iter().map(ProcessId).collect())
 }
 
+/// Whether a look by [`rescue`] is worth a transaction: as a rule nothing is lost.
+///
+/// # Errors
+/// The database's.
+pub async fn is_due(conn: &mut PgConnection) -> Result<bool> {
+    let due = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM job j WHERE j.state = 1 \
+             AND (j.deadline_at < clock_timestamp() OR NOT EXISTS ( \
+                 SELECT 1 FROM process w WHERE w.id = j.worker_id AND w.dead_at IS NULL)))",
+    );
+    Ok(due.fetch_one(conn).await?)
+}
+
 /// Takes up to `limit` jobs from dead processes and from handlers past their deadline.
 ///
 /// # Errors

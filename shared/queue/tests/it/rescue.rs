@@ -3,7 +3,7 @@
 use certmill_domain::job::JobState;
 use certmill_queue::control::cancel;
 use certmill_queue::process::{self, processes, prune, resign};
-use certmill_queue::rescue::{mark_dead, rescue};
+use certmill_queue::rescue::{is_due, mark_dead, rescue};
 use certmill_queue::{ProcessId, claim, claim_suspect, probe_due, read};
 use certmill_testkit::TestDb;
 
@@ -11,8 +11,11 @@ use crate::rig::*;
 
 async fn lose(db: &TestDb, owner: ProcessId, me: ProcessId) -> certmill_queue::rescue::Rescued {
     silence(db, owner).await;
-    assert_eq!(mark_dead(&mut conn(db).await, me).await.unwrap(), [owner]);
-    rescue(&mut conn(db).await, me, 100).await.unwrap()
+    let mut conn = conn(db).await;
+    assert!(!is_due(&mut conn).await.unwrap(), "nobody is dead yet");
+    assert_eq!(mark_dead(&mut conn, me).await.unwrap(), [owner]);
+    assert!(is_due(&mut conn).await.unwrap());
+    rescue(&mut conn, me, 100).await.unwrap()
 }
 
 #[tokio::test]
@@ -147,7 +150,9 @@ async fn who_was_not_steady_for_a_lease_declares_nobody_dead() {
         !process::beat(&mut conn, a).await.unwrap(),
         "a dead process learns of it"
     );
+    assert!(is_due(&mut conn).await.unwrap());
     assert_eq!(rescue(&mut conn, me, 10).await.unwrap().total(), 1);
+    assert!(!is_due(&mut conn).await.unwrap());
 }
 
 #[tokio::test]
