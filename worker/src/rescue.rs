@@ -29,12 +29,14 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
     for dead in mark_dead(&mut conn, me).await? {
         tracing::warn!(event = "process_declared_dead", process = dead.0);
     }
-    let is_due = is_due(&mut conn).await?;
+    if !is_due(&mut conn).await? {
+        return Ok(());
+    }
     drop(conn);
-    while is_due {
+    loop {
         let rescued = jobs::rescue(pool, me, STEP_MAX).await?;
         if rescued.total() == 0 {
-            break;
+            return Ok(());
         }
         tracing::warn!(
             event = "jobs_rescued",
@@ -43,5 +45,4 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
             cancelled = rescued.cancelled.len(),
         );
     }
-    Ok(())
 }
