@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use certmill_loadtest::checks::{self, Violation};
+use certmill_loadtest::history::History;
 use certmill_pg::Pool;
 use certmill_settings::read_key_file;
 use certmill_testkit::{Bouncer, TestDb};
@@ -132,12 +134,10 @@ impl Cluster {
         let mut child = Child::start("migrate", &args, &env, &self.log("migrate"));
         let status = child.exit(Duration::from_secs(60)).await;
         assert!(status.success(), "migrate: {status}\n{}", child.tail());
-        sqlx::raw_sql(AssertSqlSafe(
-            certmill_loadtest::checks::read("harness.sql").unwrap(),
-        ))
-        .execute(self.owner())
-        .await
-        .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql").unwrap()))
+            .execute(self.owner())
+            .await
+            .unwrap();
     }
 
     /// Starts a process under this name.
@@ -208,6 +208,13 @@ impl Cluster {
             child.tail()
         );
         child.tail()
+    }
+
+    /// What the checkers find, after the client's log was written and loaded.
+    pub async fn violations(&self, history: &History) -> Vec<Violation> {
+        let file = self.folder().join("history.ndjson");
+        history.load(&file, self.owner()).await.unwrap();
+        checks::violations(self.owner()).await.unwrap()
     }
 
     /// How many rows there are.

@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_loadtest::checks;
 use certmill_pg::Pool;
 use rustix::process::Signal;
 
@@ -37,13 +36,7 @@ async fn sigterm_drains_each_role() {
             end(&mut cluster, name).await;
         }
     }
-    let history = cluster.folder().join("history.ndjson");
-    workload
-        .history
-        .load(&history, cluster.owner())
-        .await
-        .unwrap();
-    let violations = checks::violations(cluster.owner()).await.unwrap();
+    let violations = cluster.violations(&workload.history).await;
     assert!(violations.is_empty(), "{violations:#?}");
     assert_eq!(
         count(cluster.owner(), "rescued").await,

@@ -33,13 +33,7 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
     ));
     let done = harm_and_work(&mut cluster, &mut workload, seed, length).await;
     let moved = wait_until_moved(&cluster).await;
-    let history = cluster.folder().join("history.ndjson");
-    workload
-        .history
-        .load(&history, cluster.owner())
-        .await
-        .unwrap();
-    let violations = checks::violations(cluster.owner()).await.unwrap();
+    let violations = cluster.violations(&workload.history).await;
     let now = tally(cluster.owner()).await;
     let (refusals, changes) = (cluster.logged("fence_refused"), now.terms - 1);
     say(format_args!(

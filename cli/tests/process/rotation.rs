@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use certmill_loadtest::checks;
 use serde_json::Value;
 
 use crate::ONE_AT_A_TIME;
@@ -45,13 +44,7 @@ async fn keys_are_rotated_while_certificates_are_issued() {
     let authorities = json(&mut cluster, &["ca", "list", "-o", "json"]).await;
     let signed = authorities["data"][2]["live_versions"].as_i64();
     assert!(signed.is_some_and(|signed| signed >= 20), "{authorities}");
-    let history = cluster.folder().join("history.ndjson");
-    workload
-        .history
-        .load(&history, cluster.owner())
-        .await
-        .unwrap();
-    let violations = checks::violations(cluster.owner()).await.unwrap();
+    let violations = cluster.violations(&workload.history).await;
     assert!(violations.is_empty(), "{violations:#?}");
     say(format_args!(
         "rotated both keys and rolled the CA over under load"

@@ -22,16 +22,13 @@ use apalis_core::worker::context::WorkerContext;
 use certmill_pg::Pool;
 use certmill_tasks::{Shutdown, Tasks, watch};
 use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
-use serde_json::json;
 use tokio::sync::Semaphore;
 use tower::layer::util::Identity;
 use tracing::{info, warn};
 
 use crate::ahead::{Ahead, Hand, Ticket};
-use crate::backoff::backoff;
-use crate::finish::{self, Failure, FailureClass};
 pub use crate::source::{JobSource, SourceOptions};
-use crate::{ClaimedJob, Lease, Result, Unsettled};
+use crate::{ClaimedJob, Lease, Unsettled, finish};
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -134,20 +131,8 @@ impl Desk {
     }
 
     async fn fail(&self, lease: Lease, attempt: i16, code: &str) {
-        let failure = Failure {
-            class: FailureClass::Retry,
-            error: json!({ "code": code, "message": format!("the handler ended by {code}") }),
-            backoff: backoff(FailureClass::Retry, attempt, &mut rand::rng()),
-            permanent: false,
-            waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
-            log: None,
-        };
-        let outcome: Result<_> = async {
-            let mut conn = self.pool.acquire().await?;
-            finish::fail(&mut conn, &lease, &failure).await
-        }
-        .await;
-        match outcome {
+        let why = format!("the handler ended by {code}");
+        match finish::fail_for_retry(&self.pool, &lease, attempt, code, &why).await {
             Ok(outcome) => warn!(job = %lease.job_id, code, ?outcome, "attempt failed"),
             Err(error) => {
                 warn!(job = %lease.job_id, code, %error, "attempt not failed");

@@ -7,11 +7,14 @@
 use std::time::Duration;
 
 use certmill_domain::ids::JobId;
+use certmill_domain::waiting;
+use certmill_pg::Pool;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::backoff::backoff;
 use crate::span::interval;
 use crate::{Error, Lease, Result};
 
@@ -138,6 +141,31 @@ pub async fn was_completed(conn: &mut PgConnection, leases: &[Lease]) -> Result<
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(JobId).collect())
+}
+
+/// Fails an attempt for a passing reason that is not the handler's own, so that it is tried again
+/// after the usual wait.
+///
+/// # Errors
+/// As [`fail`].
+pub(crate) async fn fail_for_retry(
+    pool: &Pool,
+    lease: &Lease,
+    attempt: i16,
+    code: &str,
+    message: &str,
+) -> Result<FailOutcome> {
+    let class = FailureClass::Retry;
+    let failure = Failure {
+        class,
+        error: json!({ "code": code, "message": message }),
+        backoff: backoff(class, attempt, &mut rand::rng()),
+        permanent: false,
+        waiting_code: Some(waiting::RETRY.to_owned()),
+        log: None,
+    };
+    let mut conn = pool.acquire().await?;
+    fail(&mut conn, lease, &failure).await
 }
 
 /// Ends a failed attempt and writes it to `job_attempt`; the job waits for the next one, or ends

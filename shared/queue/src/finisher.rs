@@ -12,14 +12,12 @@ use std::time::Duration;
 use certmill_domain::ids::{JobId, TeamId};
 use certmill_pg::{Pool, Tx};
 use certmill_tasks::{Backoff, Tasks};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::backoff::backoff;
-use crate::finish::{self, Failure, FailureClass};
-use crate::{AtWork, Error, Lease, Unsettled};
+use crate::{AtWork, Error, Lease, Unsettled, finish};
 
 /// An error of the effects' own making.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -346,19 +344,14 @@ impl<E: Effects> Desk<E> {
     /// Fails the attempt of a job whose effect cannot be written.
     async fn give_back(&self, one: &Finished, reason: String) -> Verdict {
         warn!(job = %one.lease.job_id, kind = %one.kind, %reason, "effect not written");
-        let failure = Failure {
-            class: FailureClass::Retry,
-            error: json!({ "code": "effect_failed", "message": reason }),
-            backoff: backoff(FailureClass::Retry, one.attempt, &mut rand::rng()),
-            permanent: false,
-            waiting_code: Some(certmill_domain::waiting::RETRY.to_owned()),
-            log: None,
-        };
-        let outcome = async {
-            let mut conn = self.pool.acquire().await?;
-            finish::fail(&mut conn, &one.lease, &failure).await
-        };
-        match outcome.await {
+        let failed = finish::fail_for_retry(
+            &self.pool,
+            &one.lease,
+            one.attempt,
+            "effect_failed",
+            &reason,
+        );
+        match failed.await {
             Ok(_) => Verdict::Failed(reason),
             Err(Error::LeaseLost) => Verdict::LeaseLost,
             Err(error) => {

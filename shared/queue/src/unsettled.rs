@@ -6,16 +6,12 @@
 
 use std::time::Duration;
 
-use certmill_domain::waiting;
 use certmill_pg::Pool;
 use certmill_tasks::{Backoff, Tasks};
-use serde_json::json;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::backoff::backoff;
-use crate::finish::{self, Failure, FailureClass};
-use crate::{Error, Lease, Result};
+use crate::{Error, Lease, finish};
 
 /// Between tries while the database takes nothing.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
@@ -67,8 +63,16 @@ impl Unsettled {
 async fn settle(pool: &Pool, one: &Left) {
     let mut failures = 0;
     loop {
-        let error = match fail(pool, one).await {
-            Ok(()) => {
+        let error = match finish::fail_for_retry(
+            pool,
+            &one.lease,
+            one.attempt,
+            "not_settled",
+            &one.why,
+        )
+        .await
+        {
+            Ok(_) => {
                 info!(job = %one.lease.job_id, "its end could not be written; it is tried again");
                 return;
             }
@@ -87,18 +91,4 @@ async fn settle(pool: &Pool, one: &Left) {
         let pause = RETRY.delay(failures, &mut rand::rng());
         tokio::time::sleep(pause).await;
     }
-}
-
-async fn fail(pool: &Pool, one: &Left) -> Result<()> {
-    let failure = Failure {
-        class: FailureClass::Retry,
-        error: json!({ "code": "not_settled", "message": one.why }),
-        backoff: backoff(FailureClass::Retry, one.attempt, &mut rand::rng()),
-        permanent: false,
-        waiting_code: Some(waiting::RETRY.to_owned()),
-        log: None,
-    };
-    let mut conn = pool.acquire().await?;
-    finish::fail(&mut conn, &one.lease, &failure).await?;
-    Ok(())
 }

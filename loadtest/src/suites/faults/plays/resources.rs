@@ -1,6 +1,6 @@
 //! Processor and disk run short.
 //!
-//! Invariant: when a play ends, they no longer do.
+//! Invariant: when a play ends, there is enough of each.
 
 use std::fs::File;
 use std::io::Write as _;
