@@ -10,7 +10,8 @@ pub struct Failpoints {
     pub finish_delay_max: Duration,
     /// Share of jobs that sleep, 0 to 1.
     pub finish_delay_share: f64,
-    /// Finish without the fence: the control that shows what the fence prevents.
+    /// Finish without the fence, neither the database's nor the process's own notice of its loss:
+    /// the control that shows what they prevent.
     pub unfenced_finish: bool,
 }
 
@@ -27,6 +28,16 @@ impl Failpoints {
         if rng.random::<f64>() < self.finish_delay_share {
             let pause = self.finish_delay_max.mul_f64(rng.random::<f64>());
             tokio::task::block_in_place(|| std::thread::sleep(pause));
+        }
+    }
+
+    /// Lets a job hand in its end; without the fence it cannot be dropped any more, not even by a
+    /// process that has noticed that its lease is lost.
+    pub(crate) async fn hand_in(&self, end: impl Future<Output = ()>) {
+        if cfg!(debug_assertions) && self.unfenced_finish {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(end));
+        } else {
+            end.await;
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) async fn settle(
     match attempted.outcome {
         Outcome::Complete { effect, result } => {
             failpoints.before_finish();
-            complete(finisher, job, effect, result).await;
+            let end = complete(finisher, job, effect, result);
+            failpoints.hand_in(end).await;
         }
         Outcome::Snooze { after, code } => {
             let stopped = stopped("it was about to wait", log);

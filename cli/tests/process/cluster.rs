@@ -16,7 +16,7 @@ use certmill_loadtest::checks::{self, Violation};
 use certmill_loadtest::history::History;
 use certmill_pg::Pool;
 use certmill_settings::read_key_file;
-use certmill_testkit::{Bouncer, TestDb};
+use certmill_testkit::{Bouncer, Release, TestDb};
 use certmill_wire::client::{Client, ClientConfig};
 use rustix::process::Signal;
 use secrecy::ExposeSecret as _;
@@ -103,11 +103,18 @@ impl Cluster {
         }
     }
 
-    /// As [`Cluster::start`], with a pooler in session mode between all processes and Postgres; its
-    /// files go into `place`. `None` where there is no pooler on this machine.
+    /// As [`Cluster::start`], with a pooler in transaction mode between all processes and Postgres;
+    /// its files go into `place`. `None` where such a pooler cannot be had.
     pub async fn start_behind(more: &[(&str, &str)], place: &Path) -> Option<(Self, Bouncer)> {
         let mut cluster = Self::migrated(more).await;
-        let bouncer = Bouncer::start(&cluster.db, place, "session", "").await?;
+        let bouncer = Bouncer::start(
+            &cluster.db,
+            place,
+            Release::Recent,
+            "transaction",
+            crate::pooler::CARRIES,
+        )
+        .await?;
         crate::pooler::set_limits(&cluster.db).await;
         let url = bouncer.url().expose_secret();
         private_file(&cluster.folder.join("database.url"), url);

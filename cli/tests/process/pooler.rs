@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use certmill_pg::{ConnectOptions, MINIMUM_MAJOR};
-use certmill_testkit::{Bouncer, TestDb};
+use certmill_testkit::{Bouncer, Release, TestDb};
 use secrecy::ExposeSecret as _;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -14,35 +14,49 @@ use crate::cluster::Cluster;
 use crate::refusals::{refused, refused_with};
 use crate::workload::Workload;
 
+/// Carries prepared statements, and has fewer server processes than certmill has connections.
+pub const CARRIES: &str = "max_prepared_statements = 200\ndefault_pool_size = 6";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_that_cannot_carry_statements_is_refused_at_the_start() {
     let _one = ONE_AT_A_TIME.lock().await;
+    let without = [
+        (Release::Packaged, ""),
+        (Release::Recent, "max_prepared_statements = 0"),
+    ];
+    for (release, more) in without {
+        let (db, folder) = (TestDb::new().await, tempfile::tempdir().unwrap());
+        let place = tempfile::tempdir().unwrap();
+        let more = format!("ignore_startup_parameters = options\n{more}");
+        let started = Bouncer::start(&db, place.path(), release, "transaction", &more).await;
+        let Some(bouncer) = started else {
+            continue;
+        };
+        let url = bouncer.url().expose_secret();
+        let unaware = refused(folder.path(), url, 3).await;
+        let aware = [("CERTMILL_DATABASE__POOLER", "transaction")];
+        let aware = refused_with(folder.path(), url, 3, &aware).await;
+        for said in [unaware, aware] {
+            assert!(said.contains("max_prepared_statements"), "{said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_could_carry_them_must_be_in_the_settings() {
+    let _one = ONE_AT_A_TIME.lock().await;
     let (db, folder) = (TestDb::new().await, tempfile::tempdir().unwrap());
     let place = tempfile::tempdir().unwrap();
-    let more = "ignore_startup_parameters = options";
-    let Some(bouncer) = Bouncer::start(&db, place.path(), "transaction", more).await else {
+    let more = format!("ignore_startup_parameters = options\n{CARRIES}");
+    let started = Bouncer::start(&db, place.path(), Release::Recent, "transaction", &more).await;
+    let Some(bouncer) = started else {
         return;
     };
-    let url = bouncer.url().expose_secret();
-    // PgBouncer 1.18 cannot at all, 1.21 and newer can where the settings say so.
-    let said = refused(folder.path(), url, 3).await;
+    let said = refused(folder.path(), bouncer.url().expose_secret(), 3).await;
     assert!(
         said.contains("a pooler in transaction mode") && said.contains("database.pooler"),
         "{said}"
     );
-    let keeps = certmill_pg::pooling(
-        bouncer.url(),
-        certmill_pg::TlsRule::Off,
-        Duration::from_secs(5),
-    );
-    let certmill_pg::Pooling::Transaction { keeps_statements } = keeps.await.unwrap() else {
-        panic!("it is not seen");
-    };
-    if !keeps_statements {
-        let aware = [("CERTMILL_DATABASE__POOLER", "transaction")];
-        let said = refused_with(folder.path(), url, 3, &aware).await;
-        assert!(said.contains("max_prepared_statements"), "{said}");
-    }
 }
 
 /// No start-up options, no LISTEN, server processes that change owners between sessions.

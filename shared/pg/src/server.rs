@@ -3,7 +3,7 @@
 //! Invariant: nothing else of this crate runs on a server older than [`MINIMUM_MAJOR`].
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use sqlx::PgConnection;
+use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::{Error, Result};
 
@@ -22,16 +22,15 @@ pub(crate) struct Server {
     pub read_only: bool,
 }
 
+const ASK: &str = "SELECT current_setting('server_version_num')::int, \
+    pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
+
 /// Asks the server and refuses one that is too old.
 pub(crate) async fn inspect(conn: &mut PgConnection) -> Result<Server> {
-    let (number, read_only): (i32, bool) = sqlx::query_as(
-        "SELECT current_setting('server_version_num')::int, \
-                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool",
-    )
-    // Behind a pooler the name of a prepared statement may be somebody else's.
-    .persistent(false)
-    .fetch_one(conn)
-    .await?;
+    // The simple protocol: one message. A pooler may carry the parts of a prepared statement to
+    // different server processes.
+    let row = conn.fetch_one(sqlx::raw_sql(ASK)).await?;
+    let (number, read_only): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
     let major = u32::try_from(number / 10_000).unwrap_or_default();
     require_version(major)?;
     Ok(Server { major, read_only })

@@ -12,13 +12,38 @@ use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::TestDb;
+use crate::{TestDb, tool};
+
+/// Which one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// The package of Debian 12, which carries no prepared statements in transaction mode.
+    Packaged,
+    /// One that xtask builds and that carries them.
+    Recent,
+}
+
+impl Release {
+    fn program(self) -> Option<PathBuf> {
+        if self == Self::Recent {
+            return tool("pgbouncer");
+        }
+        let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
+        let found = places.into_iter().map(PathBuf::from).find(|p| p.exists());
+        if found.is_none() {
+            // Not by a print macro: the test harness would keep that for itself.
+            let line = "LEFT OUT: pgbouncer is not here (package pgbouncer)";
+            writeln!(std::io::stderr(), "{line}").ok();
+        }
+        found
+    }
+}
 
 /// A running pooler.
 pub struct Bouncer {
@@ -35,18 +60,18 @@ impl Drop for Bouncer {
 
 impl Bouncer {
     /// Starts one in this pool mode (`transaction`, `session`), with further lines of its
-    /// configuration; its files go into `folder`. `None` where it is not installed, which is said.
+    /// configuration; its files go into `folder`. `None` where it is not here, which is said.
     ///
     /// # Panics
     /// When it does not listen within ten seconds, with its log.
-    pub async fn start(db: &TestDb, folder: &Path, mode: &str, more: &str) -> Option<Self> {
-        let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
-        let Some(program) = places.into_iter().find(|path| Path::new(path).exists()) else {
-            // Not by a print macro: the test harness would keep that for itself.
-            let line = "LEFT OUT: pgbouncer is not here (package pgbouncer)";
-            writeln!(std::io::stderr(), "{line}").ok();
-            return None;
-        };
+    pub async fn start(
+        db: &TestDb,
+        folder: &Path,
+        release: Release,
+        mode: &str,
+        more: &str,
+    ) -> Option<Self> {
+        let program = release.program()?;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);

@@ -10,7 +10,7 @@ mod server;
 mod tool;
 mod waiting;
 
-pub use bouncer::Bouncer;
+pub use bouncer::{Bouncer, Release};
 pub use database::TestDb;
 pub use server::{cache_dir, start_server};
 pub use tool::tool;

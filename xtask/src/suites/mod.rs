@@ -5,20 +5,22 @@ mod fuzz;
 mod gates;
 pub mod needs;
 mod plan;
+mod shelf;
 pub mod stream;
 mod table;
 mod tally;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use crate::tidy::{self, Member};
-use crate::tools::{LEFT_OUT_VARIABLE, TOOLS_VARIABLE, Tools};
+use crate::tools::Tools;
 use gates::{Gate, Site, Verdict};
 use plan::{Step, Suite};
+use shelf::Shelf;
 use table::Outcome;
 use tally::Tally;
 
@@ -45,8 +47,8 @@ struct Run<'a> {
     offline: bool,
     suites: Vec<Suite>,
     members: Vec<Member>,
-    /// Folder of the Python tools that tests call, or why there is none.
-    tools: Result<PathBuf, String>,
+    /// What the tests may call.
+    shelf: Shelf,
 }
 
 /// Runs what was chosen; true when all of it is green.
@@ -67,7 +69,7 @@ pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
         root,
         full: choice.full,
         offline,
-        tools: python_tools(&suites, offline),
+        shelf: Shelf::fill(&suites, Tools { offline }),
         suites,
         members,
     };
@@ -92,18 +94,6 @@ pub fn run(root: &Path, choice: &Choice) -> Result<bool> {
     Ok(table::total(&outcomes).failed == 0)
 }
 
-/// The tools that some test of these suites calls; a machine without them leaves those tests out.
-fn python_tools(suites: &[Suite], offline: bool) -> Result<PathBuf, String> {
-    if !suites.iter().any(|suite| suite.needs_python()) {
-        return Err("no chosen suite calls one".to_owned());
-    }
-    let tools = Tools { offline }.python().map_err(|why| format!("{why:#}"));
-    if let Err(why) = &tools {
-        println!("leaving out what needs tools in Python: {why}");
-    }
-    tools
-}
-
 fn left_out(choice: &Choice, run: &Run<'_>, outcomes: &[Outcome]) -> String {
     let missing = Suite::ALL
         .into_iter()
@@ -114,9 +104,7 @@ fn left_out(choice: &Choice, run: &Run<'_>, outcomes: &[Outcome]) -> String {
     if !choice.full {
         parts.push("the 10-minute process test (cargo xtask test --full)".to_owned());
     }
-    if let (Err(why), true) = (&run.tools, run.suites.iter().any(|s| s.needs_python())) {
-        parts.push(format!("tests that need tools in Python ({why})"));
-    }
+    parts.extend(run.shelf.left_out());
     parts.extend(outcomes.iter().flat_map(|outcome| outcome.left_out.clone()));
     if parts.is_empty() {
         "nothing".to_owned()
@@ -239,10 +227,7 @@ impl Run<'_> {
         if self.full {
             command.env("CERTMILL_TEST_FULL", "1");
         }
-        match &self.tools {
-            Ok(folder) => command.env(TOOLS_VARIABLE, folder),
-            Err(why) => command.env(LEFT_OUT_VARIABLE, why),
-        };
+        self.shelf.tell(&mut command);
         let ended = stream::run(&mut command, deadline, &mut std::io::stdout())?;
         let fault = match (ended.timed_out, ended.success, ended.tally.failed) {
             (true, ..) => Some(format!("hung and was ended: {shown}")),
@@ -264,7 +249,7 @@ impl Run<'_> {
         let site = Site {
             root: self.root,
             tools: self.tools(),
-            python: &self.tools,
+            python: &self.shelf.python,
             deadline,
         };
         Ok(match gate.run(&site)? {

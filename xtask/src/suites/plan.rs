@@ -114,6 +114,11 @@ impl Suite {
         )
     }
 
+    /// Whether something in it goes through a pooler in transaction mode.
+    pub fn needs_pgbouncer(self) -> bool {
+        matches!(self, Self::Sql | Self::Process | Self::Faults)
+    }
+
     /// Whether it needs what the build suite makes.
     pub fn needs_build(self) -> bool {
         matches!(

@@ -3,6 +3,7 @@
 
 mod cache;
 mod crates;
+mod pgbouncer;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -12,11 +13,10 @@ use anyhow::Result;
 pub use cache::{Cache, fnv1a, install_step};
 pub use crates::CargoTool;
 
-/// What tests look up the Python tools by: the folder of their executables.
+/// What tests look up tools by: the folders of their executables, as in `PATH`.
 pub const TOOLS_VARIABLE: &str = "CERTMILL_TEST_TOOLS";
-/// Set instead where the tools cannot be had: why.
+/// Why some tools cannot be had.
 pub const LEFT_OUT_VARIABLE: &str = "CERTMILL_TEST_TOOLS_LEFT_OUT";
-
 /// Where the pinned tools come from.
 #[derive(Clone, Copy)]
 pub struct Tools {
@@ -31,6 +31,14 @@ impl Tools {
     /// With what is missing on this machine, when they are not there and cannot be installed.
     pub fn python(self) -> Result<PathBuf> {
         python::provide(self.offline)
+    }
+
+    /// Folder with a PgBouncer that carries prepared statements in transaction mode.
+    ///
+    /// # Errors
+    /// With what is missing on this machine, when it is not there and cannot be built.
+    pub fn pgbouncer(self) -> Result<PathBuf> {
+        pgbouncer::provide(self.offline)
     }
 
     /// The executable of a cargo tool.
@@ -49,11 +57,12 @@ impl Tools {
 /// When one cannot be made.
 pub fn run(all: bool) -> Result<bool> {
     let tools = Tools { offline: false };
-    let python = tools.python()?;
+    let (python, pgbouncer) = (tools.python()?, tools.pgbouncer()?);
     for tool in CargoTool::ALL.into_iter().filter(|_| all) {
         eprintln!("{}", tools.cargo(tool)?.display());
     }
-    println!("{TOOLS_VARIABLE}={}", python.display());
+    let folders = std::env::join_paths([python, pgbouncer])?;
+    println!("{TOOLS_VARIABLE}={}", folders.display());
     Ok(true)
 }
 

@@ -1,12 +1,13 @@
 //! A PgBouncer between the processes and Postgres, with a proxy of its own behind it.
 //!
 //! Invariant: it listens on loopback only and keeps its address when it is started again; it runs in
-//! session mode, which every release can carry our statements in.
+//! transaction mode if its release carries our statements there, else in session mode.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,8 +16,10 @@ use rustix::process::Signal;
 use super::proxy::{Proxy, Upstream};
 use crate::rig::Child;
 
-/// Where distributions put it.
-const PLACES: [&str; 2] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
+/// Where distributions put it; asked after the folders of tools, which may have a newer one.
+const PLACES: [&str; 2] = ["/usr/sbin", "/usr/bin"];
+/// From this release on it carries prepared statements in transaction mode.
+const CARRIES_FROM: (u32, u32) = (1, 21);
 
 /// The pooler and what is behind it.
 pub struct Pooler {
@@ -28,13 +31,37 @@ pub struct Pooler {
     starts: u32,
 }
 
+/// What this machine has.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    path: PathBuf,
+    carries_statements: bool,
+}
+
 /// Whether this machine has one.
 pub fn is_here() -> bool {
     program().is_some()
 }
 
-fn program() -> Option<&'static str> {
-    PLACES.into_iter().find(|place| Path::new(place).exists())
+fn program() -> Option<Program> {
+    let tools = std::env::var_os("CERTMILL_TEST_TOOLS").unwrap_or_default();
+    let folders = std::env::split_paths(&tools).chain(PLACES.map(PathBuf::from));
+    let path = folders
+        .map(|folder| folder.join("pgbouncer"))
+        .find(|path| path.is_file())?;
+    let says = Command::new(&path).arg("--version").output().ok()?;
+    let carries_statements = carries_statements(&String::from_utf8_lossy(&says.stdout));
+    Some(Program {
+        path,
+        carries_statements,
+    })
+}
+
+fn carries_statements(version: &str) -> bool {
+    let number = version.split_whitespace().nth(1).unwrap_or_default();
+    let mut parts = number.split('.').map_while(|part| part.parse().ok());
+    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    (major, minor) >= CARRIES_FROM
 }
 
 impl Pooler {
@@ -55,11 +82,15 @@ impl Pooler {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
         let (user, password) = login.split_once(':').context("a login without password")?;
         let users = folder.join("users");
+        let mode = match found()?.carries_statements {
+            true => "pool_mode = transaction\nmax_prepared_statements = 200",
+            false => "pool_mode = session",
+        };
         fs::write(&users, format!("\"{user}\" \"{password}\"\n"))?;
         let text = format!(
             "[databases]\n{database} = host=127.0.0.1 port={} dbname={database}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
-             auth_type = scram-sha-256\nauth_file = {}\npool_mode = session\n\
+             auth_type = scram-sha-256\nauth_file = {}\n{mode}\n\
              default_pool_size = 90\nserver_login_retry = 1\n",
             behind.address().port(),
             address.port(),
@@ -110,8 +141,12 @@ impl Pooler {
     }
 }
 
+fn found() -> Result<Program> {
+    program().context("there is no pgbouncer here (package pgbouncer)")
+}
+
 fn begin(folder: &Path, nth: u32) -> Result<Child> {
-    let program = program().context("there is no pgbouncer here (package pgbouncer)")?;
+    let program = found()?.path.display().to_string();
     let config = folder.join("config").display().to_string();
     let mut args = Vec::new();
     if rustix::process::geteuid().is_root() {
@@ -119,8 +154,21 @@ fn begin(folder: &Path, nth: u32) -> Result<Child> {
         args.extend(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
         args.extend(["--pdeathsig", "KILL"]);
     }
-    args.extend([program, config.as_str()]);
+    args.extend([program.as_str(), config.as_str()]);
     let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
     let log = folder.join(format!("{nth}.log"));
     Child::start("pgbouncer", Path::new("setpriv"), &args, &[], &log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_told_apart() {
+        assert!(carries_statements("PgBouncer 1.24.1\nlibevent 2.1"));
+        assert!(carries_statements("PgBouncer 2.0"));
+        assert!(!carries_statements("PgBouncer 1.18.0"));
+        assert!(!carries_statements("no number"));
+    }
 }
