@@ -4,9 +4,7 @@
 //! term's work, never the process.
 
 mod horizon;
-mod registry;
 mod runtime;
 mod term;
 
-pub use registry::Periods;
 pub use runtime::{Options, run};

@@ -1,8 +1,7 @@
 //! One scheduler process: registers, beats, campaigns.
 
-use crate::registry::Periods;
 use crate::term;
-use certmill_coordination::{CampaignOptions, campaign};
+use certmill_coordination::{CampaignOptions, Schedule, campaign};
 use certmill_pg::Pool;
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Error, Hinter, keep_registered};
@@ -27,8 +26,8 @@ pub struct Options {
     pub beat: Duration,
     /// Lease of the leadership.
     pub leader_lease: Duration,
-    /// Distances of slots.
-    pub periods: Periods,
+    /// What it turns into jobs.
+    pub schedules: Vec<Schedule>,
     /// Wakes workers after a tick.
     pub hinter: Hinter,
 }
@@ -49,14 +48,7 @@ pub async fn run(
         &options.pool,
         CampaignOptions::new(LEADERSHIP, options.label.clone(), options.leader_lease),
         shutdown.clone(),
-        |term| {
-            term::lead(
-                options.pool.clone(),
-                options.hinter.clone(),
-                options.periods,
-                term,
-            )
-        },
+        |term| term::lead(&options, term),
     );
     let ((), registered) = tokio::join!(campaigning, beats);
     registered

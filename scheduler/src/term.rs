@@ -1,8 +1,8 @@
 //! The work of one term: settle what is due, sleep until the next slot.
 
 use crate::horizon;
-use crate::registry::{Periods, schedules};
-use certmill_coordination::{Error, Term, Ticked, schedule};
+use crate::runtime::Options;
+use certmill_coordination::{Error, Schedule, Term, Ticked, schedule};
 use certmill_domain::schedule::LANE;
 use certmill_pg::Pool;
 use certmill_queue::Hinter;
@@ -17,22 +17,23 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_s
 const KEEP_TICKS: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 /// Leads until the term ends; the campaign drops this future then.
-pub(crate) async fn lead(pool: Pool, hinter: Hinter, periods: Periods, term: Term) {
+pub(crate) async fn lead(options: &Options, term: Term) {
     tracing::info!(event = "leader", epoch = term.epoch(), "this process leads");
     tokio::select! {
-        () = settle(&pool, &hinter, periods, &term) => {}
-        () = horizon::watch(&pool) => {}
+        () = settle(options, &term) => {}
+        () = horizon::watch(&options.pool) => {}
     }
 }
 
 /// Settles slots as long as the term is held.
-async fn settle(pool: &Pool, hinter: &Hinter, periods: Periods, term: &Term) {
+async fn settle(options: &Options, term: &Term) {
+    let (pool, hinter) = (&options.pool, &options.hinter);
     let mut failures = 0;
     let mut declared = false;
     while term.is_held() {
         let round = async {
             if !declared {
-                declare(pool, periods).await?;
+                declare(pool, &options.schedules).await?;
                 schedule::prune(pool, term, KEEP_TICKS).await?;
             }
             settle_due(pool, hinter, term).await
@@ -53,9 +54,9 @@ async fn settle(pool: &Pool, hinter: &Hinter, periods: Periods, term: &Term) {
     }
 }
 
-async fn declare(pool: &Pool, periods: Periods) -> Result<(), Error> {
-    for one in schedules(periods) {
-        schedule::declare(pool, &one).await?;
+async fn declare(pool: &Pool, schedules: &[Schedule]) -> Result<(), Error> {
+    for one in schedules {
+        schedule::declare(pool, one).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use certmill_service::{Caller, lanes};
+use certmill_service::{Caller, cluster, lanes};
 use http::header::CONTENT_TYPE;
 
 use crate::app::App;
@@ -15,7 +15,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 pub(super) const PROMETHEUS: Operation = Operation::new(
     "metrics.prometheus",
-    "Gives metrics in the OpenMetrics text format: what each lane has to do.",
+    "Gives metrics in the OpenMetrics text format: what each lane has to do, who runs and leads, and how old the last success of each schedule is.",
     include_str!("examples/metrics.prometheus.json"),
 )
 .answers(&[Answer::text(200, OPEN_METRICS, "The metrics.")]);
@@ -26,6 +26,7 @@ pub(super) async fn prometheus(
     Extension(_): Extension<Caller>,
 ) -> Result<Response, Error> {
     let found = lanes::list(&app.context).await?;
-    let text = views::metrics(&found);
+    let cluster = cluster::read(&app.context).await?;
+    let text = views::metrics(&found, &cluster);
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

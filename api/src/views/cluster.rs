@@ -1,9 +1,11 @@
 //! Processes, leader and schedules as they are shown.
 
-use certmill_coordination::{LeaderRow, ScheduleRow};
+use std::time::Duration;
+
+use certmill_coordination::{LeaderRow, ScheduleRow, TermRow};
 use certmill_queue::process::ProcessRow;
 use certmill_service::cluster::Cluster;
-use certmill_wire::{ClusterView, LeaderView, ProcessView, ScheduleView};
+use certmill_wire::{ClusterView, LeaderView, ProcessView, ScheduleView, TermView};
 
 use crate::VERSION;
 
@@ -16,6 +18,7 @@ pub(crate) fn cluster(found: Cluster) -> ClusterView {
         schema: certmill_pg::newest_migration(),
         processes: processes.into_iter().map(process).collect(),
         leader: found.leader.and_then(leader),
+        terms: found.terms.into_iter().map(term).collect(),
         schedules: found.schedules.into_iter().map(schedule).collect(),
     }
 }
@@ -38,6 +41,7 @@ fn process(row: ProcessRow) -> ProcessView {
         queues: row.queues,
         capacity: row.capacity,
         running: row.running,
+        skew_ms: row.skew_ms,
     }
 }
 
@@ -54,11 +58,31 @@ fn leader(row: LeaderRow) -> Option<LeaderView> {
     })
 }
 
+fn term(row: TermRow) -> TermView {
+    TermView {
+        epoch: row.epoch,
+        holder: row.label,
+        began_at: row.began_at,
+        after: row.after,
+        vacant_ms: row.vacant.map(milliseconds),
+    }
+}
+
 fn schedule(row: ScheduleRow) -> ScheduleView {
+    let last = row.last_job.as_ref();
     ScheduleView {
+        last_result: last
+            .and_then(|job| job.standing)
+            .map(|standing| standing.as_str().to_owned()),
+        last_ended_at: last.and_then(|job| job.ended_at),
+        last_duration_ms: last.and_then(|job| job.took).map(milliseconds),
         name: row.name,
         period_s: i64::try_from(row.period.as_secs()).unwrap_or(i64::MAX),
         next_slot: Some(row.next_slot),
         last_slot: row.last_slot,
     }
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -84,6 +84,7 @@ impl Command {
             Self::Config(ConfigVerb::Show { .. }) => SETTINGS,
             Self::Config(ConfigVerb::Docs) => PAGE,
             Self::Status { .. }
+            | Self::Cluster
             | Self::Explain { .. }
             | Self::Doctor(_)
             | Self::Config(ConfigVerb::Check(_))

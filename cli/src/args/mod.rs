@@ -83,6 +83,8 @@ pub enum Command {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Replicas, who leads and why, what the schedules did, what limits hold.
+    Cluster,
     /// Says in sentences why something is as it is, and what moves it.
     Explain {
         /// A certificate by name or id, or a job by id.

@@ -2,7 +2,8 @@
 
 use certmill_pg::Pool;
 use certmill_queue::Hinter;
-use certmill_scheduler::{Options, Periods};
+use certmill_scheduler::Options;
+use certmill_service::schedules::{self, Periods};
 use certmill_settings::Settings;
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
@@ -30,9 +31,9 @@ pub(super) fn start(settings: &Settings, tasks: &Tasks, pool: &Pool, hinter: Hin
         lease: settings.process.lease,
         beat: settings.process.beat,
         leader_lease: settings.leader_lease,
-        periods: Periods {
+        schedules: schedules::all(Periods {
             renewal: settings.renewal_slot,
-        },
+        }),
         hinter,
     };
     let (group, label) = (tasks.clone(), options.label.clone());

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod certs;
+mod cluster;
 mod explain;
 mod issuers;
 mod jobs;
@@ -37,6 +38,7 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Issuers(IssuersVerb::List(page)) => issuers::list(&page, &session).await,
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Keys(verb) => keys::run(verb, &session).await,
+        Command::Cluster => cluster::run(&session).await,
         Command::Status { exit_code } => status::run(exit_code, &session).await,
         Command::Explain { subject } => explain::run(&subject, &session).await,
         Command::Ca(_)

@@ -19,6 +19,7 @@ fn processes_keep_their_promises_under_faults() {
         seed: seed.ok().map(|seed| seed.parse().unwrap()),
         length_s: 9,
         certmill: Some(PathBuf::from(env!("CARGO_BIN_EXE_certmill"))),
+        pgbouncer: certmill_testkit::tool("pgbouncer"),
         ..faults::Options::default()
     })
     .unwrap();

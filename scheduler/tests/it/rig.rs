@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use certmill_crypto::seal::{Kek, Keyring};
 use certmill_queue::Hinter;
-use certmill_scheduler::{Options, Periods};
+use certmill_scheduler::Options;
 use certmill_service::bootstrap;
+use certmill_service::schedules::{self, Periods};
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 
@@ -38,9 +39,9 @@ impl Scheduler {
             lease: Duration::from_secs(2),
             beat: Duration::from_millis(500),
             leader_lease: LEADER_LEASE,
-            periods: Periods {
+            schedules: schedules::all(Periods {
                 renewal: Duration::from_secs(1),
-            },
+            }),
             hinter: Hinter::none(),
         };
         let shutdown = Shutdown::new();

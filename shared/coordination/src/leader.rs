@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use certmill_pg::Pool;
-use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -56,6 +57,35 @@ pub struct LeaderRow {
     pub renewed_at: Option<OffsetDateTime>,
     /// Whether the term is running now.
     pub held: bool,
+}
+
+/// A term as it is shown.
+#[derive(Debug, Clone)]
+pub struct TermRow {
+    /// Its number.
+    pub epoch: i64,
+    /// What people call the process that won it.
+    pub label: String,
+    /// When it began.
+    pub began_at: OffsetDateTime,
+    /// How the one before it ended: `resigned` or `lapsed`; none for the first.
+    pub after: Option<String>,
+    /// For how long nobody had renewed or given up the lease before it.
+    pub vacant: Option<Duration>,
+}
+
+impl FromRow<'_, PgRow> for TermRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let vacant_s: Option<f64> = row.try_get("vacant_s")?;
+        Ok(Self {
+            epoch: row.try_get("epoch")?,
+            label: row.try_get("label")?,
+            began_at: row.try_get("began_at")?,
+            after: row.try_get("after")?,
+            // A clock that was set back between the two would make it negative.
+            vacant: vacant_s.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default()),
+        })
+    }
 }
 
 impl Term {
@@ -184,7 +214,7 @@ pub async fn renew(pool: &Pool, term: &Term) -> Result<bool> {
 pub async fn resign(pool: &Pool, term: &Term) -> Result<bool> {
     term.end();
     let resigned = sqlx::query(
-        "UPDATE leader SET holder = NULL, expires_at = '-infinity' \
+        "UPDATE leader SET holder = NULL, expires_at = '-infinity', resigned_at = clock_timestamp() \
          WHERE name = $1 AND holder = $2 AND epoch = $3",
     )
     .bind(term.name())
@@ -208,4 +238,34 @@ pub async fn current(pool: &Pool, name: &str) -> Result<Option<LeaderRow>> {
     .bind(name)
     .fetch_optional(pool)
     .await?)
+}
+
+/// The newest `limit` terms, the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn terms(pool: &Pool, name: &str, limit: i64) -> Result<Vec<TermRow>> {
+    let rows: Vec<TermRow> = sqlx::query_as(
+        "SELECT epoch, label, began_at, after, extract(epoch FROM vacant)::float8 AS vacant_s \
+         FROM leader_term WHERE name = $1 ORDER BY epoch DESC, began_at DESC LIMIT $2",
+    )
+    .bind(name)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// Forgets all but the newest `keep` terms of each leadership; how many that were.
+///
+/// # Errors
+/// The database's.
+pub async fn prune_terms(pool: &Pool, keep: i64) -> Result<u64> {
+    let gone = sqlx::query(
+        "DELETE FROM leader_term t USING leader l WHERE l.name = t.name AND t.epoch <= l.epoch - $1",
+    )
+    .bind(keep)
+    .execute(pool)
+    .await?;
+    Ok(gone.rows_affected())
 }

@@ -14,10 +14,10 @@ mod span;
 
 pub use campaign::{CampaignOptions, campaign};
 pub use error::Error;
-pub use leader::{Candidate, LeaderRow, Term};
+pub use leader::{Candidate, LeaderRow, Term, TermRow};
 pub use limiter::{Admission, GcraLimit};
 pub use schedule::{Due, DueSlot, Schedule, Ticked};
-pub use schedule_rows::{ScheduleRow, schedule_rows};
+pub use schedule_rows::{LastJob, ScheduleRow, Standing, schedule_rows};
 
 /// The answer of this crate's calls.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use certmill_telemetry::clock::now_utc;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 use time::OffsetDateTime;
@@ -63,6 +64,9 @@ pub struct ProcessRow {
     pub alive: bool,
     /// How many jobs it has.
     pub running: i64,
+    /// Its clock less the database's at the last beat, late by the way there; none for one that does
+    /// not tell.
+    pub skew_ms: Option<i64>,
 }
 
 impl FromRow<'_, PgRow> for ProcessRow {
@@ -82,6 +86,7 @@ impl FromRow<'_, PgRow> for ProcessRow {
             stopped_at: row.try_get("stopped_at")?,
             alive: row.try_get("alive")?,
             running: row.try_get("running")?,
+            skew_ms: row.try_get("skew_ms")?,
         })
     }
 }
@@ -114,6 +119,7 @@ pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<P
 pub async fn beat(conn: &mut PgConnection, id: ProcessId) -> Result<bool> {
     let row = sqlx::query(include_str!("sql/beat.sql"))
         .bind(id.0)
+        .bind(now_utc())
         .fetch_optional(conn)
         .await?;
     Ok(row.is_some())
@@ -139,7 +145,7 @@ pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
 pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
     Ok(sqlx::query_as(
         "SELECT p.id, p.role, p.label, p.version, p.queues, p.kinds, p.capacity, p.started_at, p.last_beat_at, \
-                p.expires_at, p.dead_at, p.stopped_at, \
+                p.expires_at, p.dead_at, p.stopped_at, p.skew_ms, \
                 p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
                 coalesce(r.n, 0) AS running \
          FROM process p \

@@ -1,12 +1,14 @@
 //! The replicas on this database: processes, leader, schedules.
 
 use crate::{Context, Error};
-use certmill_coordination::leader::{self, LeaderRow};
+use certmill_coordination::leader::{self, LeaderRow, TermRow};
 use certmill_coordination::{ScheduleRow, schedule_rows};
 use certmill_queue::process::{self, ProcessRow};
 
 /// The name of the leader's lease.
 pub const LEADER: &str = "scheduler";
+/// Most terms that are shown.
+const TERMS_SHOWN: i64 = 10;
 
 /// What runs on this database.
 #[derive(Debug, Clone)]
@@ -15,6 +17,8 @@ pub struct Cluster {
     pub processes: Vec<ProcessRow>,
     /// The leader's lease, if one was ever taken.
     pub leader: Option<LeaderRow>,
+    /// The newest terms, the newest first.
+    pub terms: Vec<TermRow>,
     /// The schedules with their last slots.
     pub schedules: Vec<ScheduleRow>,
 }
@@ -30,6 +34,7 @@ pub async fn read(context: &Context) -> Result<Cluster, Error> {
     Ok(Cluster {
         processes,
         leader: leader::current(&context.pool, LEADER).await?,
+        terms: leader::terms(&context.pool, LEADER, TERMS_SHOWN).await?,
         schedules: schedule_rows(&context.pool).await?,
     })
 }

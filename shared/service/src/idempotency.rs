@@ -29,21 +29,12 @@ pub struct Answer<T> {
 /// Most keys that one statement forgets.
 const FORGET_STEP: i64 = 1_000;
 
-/// Forgets the keys that are older than a day; how many went.
-///
-/// # Errors
-/// Failures of the database.
-pub async fn forget_old_idempotency_keys(pool: &Pool) -> Result<u64, Error> {
-    let mut gone = 0;
-    loop {
-        let mut tx = crate::context::begin(pool).await?;
-        let step = rows::forget_old(&mut tx, FORGET_STEP).await?;
-        crate::context::commit(tx).await?;
-        gone += step;
-        if step == 0 {
-            return Ok(gone);
-        }
-    }
+/// Forgets keys that are older than a day, some of them; how many went.
+pub(crate) async fn forget_old(pool: &Pool) -> Result<u64, Error> {
+    let mut tx = crate::context::begin(pool).await?;
+    let gone = rows::forget_old(&mut tx, FORGET_STEP).await?;
+    crate::context::commit(tx).await?;
+    Ok(gone)
 }
 
 /// Reserves the key inside `tx`; `Some` is the stored outcome of the first request.

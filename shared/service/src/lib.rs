@@ -20,6 +20,7 @@ pub mod operations;
 pub mod profiles;
 pub mod publication;
 pub mod rotation;
+pub mod schedules;
 pub mod status;
 pub mod sweep;
 
@@ -31,4 +32,4 @@ mod idempotency;
 pub use caller::{Caller, Role};
 pub use context::{Context, Policy};
 pub use error::{Error, FieldFault};
-pub use idempotency::{Answer, Idempotency, forget_old_idempotency_keys};
+pub use idempotency::{Answer, Idempotency};

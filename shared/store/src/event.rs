@@ -42,3 +42,19 @@ pub async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> Result<(), 
     .await?;
     Ok(())
 }
+
+/// Forgets events older than 30 days among the oldest 10,000; how many went. Looked at in the order
+/// of their ids, so that a look that finds none reads no more than that.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn forget_old(conn: &mut PgConnection) -> Result<u64, Error> {
+    let gone = sqlx::query(
+        "DELETE FROM event WHERE id = ANY (ARRAY(
+            SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT 10000) oldest
+            WHERE at < now() - interval '30 days'))",
+    )
+    .execute(conn)
+    .await?;
+    Ok(gone.rows_affected())
+}

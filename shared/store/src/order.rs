@@ -170,6 +170,46 @@ pub async fn store_remote(
     }
 }
 
+/// An open order that no live job works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostOrder {
+    /// Its team.
+    pub team_id: TeamId,
+    /// The certificate.
+    pub certificate_id: CertificateId,
+    /// The generation that was to be obtained.
+    pub generation: i32,
+    /// The lane of its issuer.
+    pub lane: String,
+}
+
+/// Open orders without a live job, locked, at most `limit`. A scan: there is no index for it, since
+/// that would end the HOT updates of each issuance.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn lost(conn: &mut PgConnection, limit: i64) -> Result<Vec<LostOrder>, Error> {
+    let rows: Vec<(i32, Uuid, i32, String)> = sqlx::query_as(
+        "SELECT o.team_id, o.certificate_id, o.generation, i.lane
+         FROM cert_order o JOIN issuer i ON i.id = o.issuer_id
+         WHERE o.state IN ('planned', 'submitting', 'pending')
+           AND NOT EXISTS (SELECT FROM job j WHERE j.unique_key =
+                   convert_to('issue:', 'UTF8') || uuid_send(o.certificate_id) || int4send(o.generation))
+         ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    let rows = rows.into_iter();
+    let lost = rows.map(|(team_id, certificate_id, generation, lane)| LostOrder {
+        team_id: TeamId(team_id),
+        certificate_id: CertificateId(certificate_id),
+        generation,
+        lane,
+    });
+    Ok(lost.collect())
+}
+
 /// Ends the live order of (certificate, generation) as failed or abandoned, if there is one.
 ///
 /// # Errors

@@ -17,6 +17,9 @@ pub struct ClusterView {
     pub processes: Vec<ProcessView>,
     /// The leader, if there is one.
     pub leader: Option<LeaderView>,
+    /// The newest terms of leadership, the newest first; at most 10.
+    #[serde(default)]
+    pub terms: Vec<TermView>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
 }
@@ -51,6 +54,10 @@ pub struct ProcessView {
     /// How many jobs it has.
     #[serde(default)]
     pub running: i64,
+    /// Its clock less the database's at the last beat, in milliseconds, late by the way there; absent
+    /// for a process that does not tell.
+    #[serde(default)]
+    pub skew_ms: Option<i64>,
 }
 
 /// Who leads.
@@ -70,6 +77,25 @@ pub struct LeaderView {
     pub renewed_at: OffsetDateTime,
 }
 
+/// One term of leadership.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TermView {
+    /// Its number.
+    pub epoch: i64,
+    /// Name of the process that won it.
+    pub holder: String,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
+    pub began_at: OffsetDateTime,
+    /// Why: the process before it `resigned`, or its lease had `lapsed`; absent for the first term.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// For how long nobody had renewed or given up the lease, in milliseconds.
+    #[serde(default)]
+    pub vacant_ms: Option<i64>,
+}
+
 /// One schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduleView {
@@ -85,4 +111,14 @@ pub struct ScheduleView {
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[schemars(with = "Option<Instant>")]
     pub last_slot: Option<OffsetDateTime>,
+    /// What became of the last job: `waiting`, `running`, `completed`, `discarded` or `cancelled`.
+    #[serde(default)]
+    pub last_result: Option<String>,
+    /// When that job ended.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
+    pub last_ended_at: Option<OffsetDateTime>,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub last_duration_ms: Option<i64>,
 }

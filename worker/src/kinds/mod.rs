@@ -1,6 +1,7 @@
 //! The kinds of jobs: one file a kind, one word a kind in the list below.
 
 mod bulk;
+mod chore;
 mod crl;
 mod crl_sweep;
 mod issue;
@@ -46,6 +47,7 @@ macro_rules! kinds {
 
 kinds!(
     bulk,
+    chore,
     crl,
     crl_sweep,
     issue,

@@ -3,7 +3,7 @@
 use super::Tools;
 use crate::outcome::Outcome;
 use certmill_queue::{ClaimedJob, maintenance};
-use certmill_service::{Error, forget_old_idempotency_keys};
+use certmill_service::Error;
 
 /// Partitions are made this far ahead.
 const DAYS_AHEAD: i32 = 7;
@@ -21,10 +21,7 @@ pub(super) async fn run(tools: &Tools, _: &ClaimedJob) -> Result<Outcome, Error>
     );
     let (made, dropped) =
         maintenance::partition_care(&mut conn, DAYS_AHEAD, completed, ended).await?;
-    drop(conn);
-    let forgotten = forget_old_idempotency_keys(&tools.pool).await?;
-    let result =
-        serde_json::json!({ "made": made, "dropped": dropped, "idempotency_keys": forgotten });
+    let result = serde_json::json!({ "made": made, "dropped": dropped });
     Ok(Outcome::Complete {
         effect: serde_json::Value::Null,
         result,

@@ -19,7 +19,6 @@ mod stage;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -33,6 +32,7 @@ use crate::rig::{Door, rss_mb};
 use crate::{building, say};
 use client::{Caller, Patience};
 pub use options::Options;
+use options::Programs;
 use outcome::{MOVES_WITHIN_S, Outcome};
 use registry::{FAULTS, Fault};
 use site::Site;
@@ -65,21 +65,25 @@ pub async fn run(options: &Options) -> Result<()> {
         }
         return Ok(());
     }
-    let program = match &options.certmill {
+    let certmill = match &options.certmill {
         Some(program) => program.clone(),
         None => building::binary()?,
+    };
+    let programs = Programs {
+        certmill,
+        pgbouncer: options.pgbouncer.clone(),
     };
     let seed = options.seed.unwrap_or_else(rand::random);
     say::line(&format!("seed {seed} (--seed {seed} replays its choices)"));
     let (mut failed, mut figures) = (Vec::new(), Vec::new());
     for fault in chosen {
-        if let Some(why) = fault.lacks() {
+        if let Some(why) = fault.lacks(&programs) {
             say::line(&format!("LEFT OUT: {}: {why}", fault.name));
             continue;
         }
         let began = Instant::now();
         let length = Duration::from_secs(options.length_s);
-        let ended = tokio::time::timeout(LIMIT, play(fault, &program, seed, length)).await;
+        let ended = tokio::time::timeout(LIMIT, play(fault, &programs, seed, length)).await;
         let faults = match ended {
             Ok(Ok((outcome, faults))) => {
                 figures.extend(outcome.figures(fault));
@@ -128,11 +132,11 @@ fn choose(options: &Options) -> Result<Vec<&'static Fault>> {
 /// Plays one fault; what came of it, and what is wrong with that.
 async fn play(
     fault: &Fault,
-    program: &Path,
+    programs: &Programs,
     seed: u64,
     length: Duration,
 ) -> Result<(Outcome, Vec<String>)> {
-    let site = Site::open(program, fault.variant).await?;
+    let site = Site::open(programs, fault.variant).await?;
     let mut doors = Vec::new();
     for name in APIS {
         let door = site.door(name).await?;

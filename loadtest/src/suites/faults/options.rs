@@ -30,4 +30,17 @@ pub struct Options {
     /// The `certmill` to play with; it is built without this
     #[arg(long, value_name = "FILE")]
     pub certmill: Option<PathBuf>,
+    /// A PgBouncer that carries prepared statements in transaction mode (1.21 or newer); without
+    /// it the one of this machine stands in between, in session mode
+    #[arg(long, value_name = "FILE")]
+    pub pgbouncer: Option<PathBuf>,
+}
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The product.
+    pub certmill: PathBuf,
+    /// See [`Options::pgbouncer`].
+    pub pgbouncer: Option<PathBuf>,
 }

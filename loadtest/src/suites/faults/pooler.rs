@@ -1,13 +1,12 @@
 //! A PgBouncer between the processes and Postgres, with a proxy of its own behind it.
 //!
 //! Invariant: it listens on loopback only and keeps its address when it is started again; it runs in
-//! transaction mode if its release carries our statements there, else in session mode.
+//! transaction mode where a release is given that carries our statements there, else in session mode.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -16,13 +15,12 @@ use rustix::process::Signal;
 use super::proxy::{Proxy, Upstream};
 use crate::rig::Child;
 
-/// Where distributions put it; asked after the folders of tools, which may have a newer one.
-const PLACES: [&str; 2] = ["/usr/sbin", "/usr/bin"];
-/// From this release on it carries prepared statements in transaction mode.
-const CARRIES_FROM: (u32, u32) = (1, 21);
+/// Where distributions put it.
+const PLACES: [&str; 2] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
 
 /// The pooler and what is behind it.
 pub struct Pooler {
+    program: PathBuf,
     process: Child,
     /// Its way to Postgres.
     pub behind: Proxy,
@@ -31,41 +29,19 @@ pub struct Pooler {
     starts: u32,
 }
 
-/// What this machine has.
-#[derive(Debug, PartialEq, Eq)]
-struct Program {
-    path: PathBuf,
-    carries_statements: bool,
-}
-
-/// Whether this machine has one.
+/// Whether this machine has one of its own.
 pub fn is_here() -> bool {
-    program().is_some()
+    installed().is_some()
 }
 
-fn program() -> Option<Program> {
-    let tools = std::env::var_os("CERTMILL_TEST_TOOLS").unwrap_or_default();
-    let folders = std::env::split_paths(&tools).chain(PLACES.map(PathBuf::from));
-    let path = folders
-        .map(|folder| folder.join("pgbouncer"))
-        .find(|path| path.is_file())?;
-    let says = Command::new(&path).arg("--version").output().ok()?;
-    let carries_statements = carries_statements(&String::from_utf8_lossy(&says.stdout));
-    Some(Program {
-        path,
-        carries_statements,
-    })
-}
-
-fn carries_statements(version: &str) -> bool {
-    let number = version.split_whitespace().nth(1).unwrap_or_default();
-    let mut parts = number.split('.').map_while(|part| part.parse().ok());
-    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    (major, minor) >= CARRIES_FROM
+fn installed() -> Option<PathBuf> {
+    let mut places = PLACES.into_iter().map(PathBuf::from);
+    places.find(|place| place.is_file())
 }
 
 impl Pooler {
-    /// Starts one for this login (`user:password`) and database, in a folder that it makes.
+    /// Starts one for this login (`user:password`) and database, in a folder that it makes: the
+    /// `recent` one in transaction mode, or the one of this machine in session mode.
     ///
     /// # Errors
     /// It is not installed, or does not listen in time.
@@ -74,6 +50,7 @@ impl Pooler {
         login: &str,
         database: &str,
         folder: &Path,
+        recent: Option<&Path>,
     ) -> Result<Self> {
         let behind = Proxy::open(upstream).await?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -82,10 +59,12 @@ impl Pooler {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
         let (user, password) = login.split_once(':').context("a login without password")?;
         let users = folder.join("users");
-        let mode = match found()?.carries_statements {
-            true => "pool_mode = transaction\nmax_prepared_statements = 200",
-            false => "pool_mode = session",
+        let mode = match recent {
+            Some(_) => "pool_mode = transaction\nmax_prepared_statements = 200",
+            None => "pool_mode = session",
         };
+        let program = recent.map(Path::to_owned).or_else(installed);
+        let program = program.context("there is no pgbouncer here (package pgbouncer)")?;
         fs::write(&users, format!("\"{user}\" \"{password}\"\n"))?;
         let text = format!(
             "[databases]\n{database} = host=127.0.0.1 port={} dbname={database}\n[pgbouncer]\n\
@@ -97,8 +76,9 @@ impl Pooler {
             users.display()
         );
         fs::write(folder.join("config"), text)?;
-        let process = begin(&folder, 1)?;
+        let process = begin(&program, &folder, 1)?;
         let pooler = Self {
+            program,
             process,
             behind,
             address,
@@ -122,7 +102,7 @@ impl Pooler {
         self.process.require_alive()?;
         self.process.signal(Signal::KILL)?;
         self.starts += 1;
-        self.process = begin(&self.folder, self.starts)?;
+        self.process = begin(&self.program, &self.folder, self.starts)?;
         self.listens().await
     }
 
@@ -141,12 +121,8 @@ impl Pooler {
     }
 }
 
-fn found() -> Result<Program> {
-    program().context("there is no pgbouncer here (package pgbouncer)")
-}
-
-fn begin(folder: &Path, nth: u32) -> Result<Child> {
-    let program = found()?.path.display().to_string();
+fn begin(program: &Path, folder: &Path, nth: u32) -> Result<Child> {
+    let program = program.display().to_string();
     let config = folder.join("config").display().to_string();
     let mut args = Vec::new();
     if rustix::process::geteuid().is_root() {
@@ -158,17 +134,4 @@ fn begin(folder: &Path, nth: u32) -> Result<Child> {
     let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
     let log = folder.join(format!("{nth}.log"));
     Child::start("pgbouncer", Path::new("setpriv"), &args, &[], &log)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_are_told_apart() {
-        assert!(carries_statements("PgBouncer 1.24.1\nlibevent 2.1"));
-        assert!(carries_statements("PgBouncer 2.0"));
-        assert!(!carries_statements("PgBouncer 1.18.0"));
-        assert!(!carries_statements("no number"));
-    }
 }

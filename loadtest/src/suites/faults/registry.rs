@@ -5,6 +5,7 @@
 use anyhow::Result;
 use futures::future::LocalBoxFuture;
 
+use super::options::Programs;
 use super::plays::{clients, controls, network, pooler, postgres, process, resources, time};
 use super::site::Variant;
 use super::stage::Stage;
@@ -101,8 +102,9 @@ const fn fault(name: &'static str, about: &'static str, expect: Expect, play: Pl
 
 impl Fault {
     /// Why this machine cannot play it, if so.
-    pub fn lacks(&self) -> Option<&'static str> {
-        if self.variant.pooled && !super::pooler::is_here() {
+    pub fn lacks(&self, programs: &Programs) -> Option<&'static str> {
+        let no_pooler = programs.pgbouncer.is_none() && !super::pooler::is_here();
+        if self.variant.pooled && no_pooler {
             return Some("there is no pgbouncer here (package pgbouncer)");
         }
         if self.variant.disk_mb.is_some() && !super::disk::may_mount() {

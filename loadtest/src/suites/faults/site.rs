@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::disk::Disk;
 use super::ledger::Ledger;
+use super::options::Programs;
 use super::pooler::Pooler;
 use super::proxy::{Proxy, Upstream};
 use crate::rig::{Child, Door, House, private_file};
@@ -85,7 +86,7 @@ impl Site {
     ///
     /// # Errors
     /// Something does not start; the words hold the end of its log.
-    pub async fn open(program: &Path, variant: Variant) -> Result<Self> {
+    pub async fn open(programs: &Programs, variant: Variant) -> Result<Self> {
         let settings = SETTINGS.iter().chain(variant.settings).copied();
         let house = House::build("certmill-faults-", settings)?;
         let mut options = house.server();
@@ -99,7 +100,14 @@ impl Site {
         let mut pooler = None;
         if variant.pooled {
             let (login, _) = parts(server.app_url().expose_secret()).map(owned_pair)?;
-            let started = Pooler::start(upstream, &login, DATABASE, &house.path("pooler")).await?;
+            let started = Pooler::start(
+                upstream,
+                &login,
+                DATABASE,
+                &house.path("pooler"),
+                programs.pgbouncer.as_deref(),
+            )
+            .await?;
             for (key, value) in ConnectOptions::new("").settings(MINIMUM_MAJOR) {
                 let set = format!("ALTER ROLE certmill_app SET {key} = '{value}'");
                 ledger.execute(&set).await?;
@@ -123,11 +131,11 @@ impl Site {
             server,
             disk,
             listens,
-            program: program.to_owned(),
+            program: programs.certmill.clone(),
             starts: 0,
             house,
         };
-        site.house.migrate(program, &site.server).await?;
+        site.house.migrate(&programs.certmill, &site.server).await?;
         site.ledger.install().await?;
         for (name, _) in MEMBERS {
             site.launch(name)?;

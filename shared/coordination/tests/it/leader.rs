@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_coordination::leader::{acquire, current, renew, resign};
+use certmill_coordination::leader::{acquire, current, prune_terms, renew, resign, terms};
 use sqlx::Connection;
 
 use crate::rig::*;
@@ -118,4 +118,34 @@ async fn resigning_hands_over_at_once() {
     assert!(resign(db.app(), &old).await.unwrap());
     assert!(!old.is_held());
     assert_eq!(term(&db).await.epoch(), 2);
+}
+
+#[tokio::test]
+async fn terms_say_how_the_one_before_ended_and_for_how_long_nobody_led() {
+    let db = certmill_testkit::TestDb::new().await;
+    let first = term(&db).await;
+    assert!(resign(db.app(), &first).await.unwrap());
+    let second = term(&db).await;
+    renew(db.app(), &second).await.unwrap();
+    // As if its last renewal had been long ago.
+    sqlx::query("UPDATE leader SET renewed_at = now() - interval '40 s', expires_at = now() - interval '10 s'")
+        .execute(db.owner())
+        .await
+        .unwrap();
+    term(&db).await;
+    let told = terms(db.app(), "scheduler", 10).await.unwrap();
+    let after: Vec<_> = told.iter().map(|one| one.after.as_deref()).collect();
+    assert_eq!(after, [Some("lapsed"), Some("resigned"), None]);
+    assert_eq!(
+        told.iter().map(|one| one.epoch).collect::<Vec<_>>(),
+        [3, 2, 1]
+    );
+    let vacant = |nth: usize| told[nth].vacant.unwrap();
+    assert!((40..60).contains(&vacant(0).as_secs()), "{:?}", vacant(0));
+    assert!(vacant(1) < Duration::from_secs(20), "{:?}", vacant(1));
+    assert_eq!(told[2].vacant, None);
+
+    assert_eq!(prune_terms(db.app(), 1).await.unwrap(), 2);
+    let left = terms(db.app(), "scheduler", 10).await.unwrap();
+    assert_eq!(left.iter().map(|one| one.epoch).collect::<Vec<_>>(), [3]);
 }

@@ -8,7 +8,7 @@ wanted (tab, privilege) AS (VALUES
     ('certificate', 'SELECT'), ('certificate', 'INSERT'), ('certificate', 'UPDATE'),
     ('cert_order', 'SELECT'), ('cert_order', 'INSERT'), ('cert_order', 'UPDATE'),
     ('version', 'SELECT'), ('version', 'INSERT'),
-    ('leader', 'SELECT'), ('leader', 'UPDATE'), ('schedule', 'SELECT'), ('schedule', 'UPDATE'),
+    ('leader', 'SELECT'), ('leader', 'UPDATE'), ('leader_term', 'INSERT'), ('schedule', 'SELECT'), ('schedule', 'UPDATE'),
     ('event', 'INSERT'), ('audit', 'INSERT'), ('api_key', 'SELECT')),
 unwanted (tab, privilege) AS (VALUES
     ('audit', 'UPDATE'), ('audit', 'DELETE'), ('kek', 'INSERT'), ('kek', 'DELETE'),

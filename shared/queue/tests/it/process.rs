@@ -56,6 +56,9 @@ async fn beats_keep_a_process_alive_until_it_resigns() {
     let rows = processes(&mut conn(&db).await).await.unwrap();
     let row = rows.iter().find(|row| row.id == id).unwrap();
     assert!(!row.alive && row.stopped_at.is_some());
+    // Both clocks are this machine's.
+    let skew_ms = row.skew_ms.expect("a beat tells the clock");
+    assert!(skew_ms.abs() < 1_000, "{skew_ms}");
 }
 
 #[tokio::test]

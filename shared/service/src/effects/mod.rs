@@ -4,6 +4,7 @@
 //! in the same transaction.
 
 pub mod bulk;
+pub mod chore;
 pub mod crl;
 pub mod crl_sweep;
 pub mod issue;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 /// The kinds that this build knows, sorted.
 pub const KINDS: &[&str] = &[
     bulk::KIND,
+    chore::KIND,
     crl::KIND,
     crl_sweep::KIND,
     issue::KIND,
@@ -68,7 +70,7 @@ async fn apply_kind(
             .await
             .map_err(Into::into),
         revoke::KIND => revoke::apply(read(effects)?, tx).await.map_err(Into::into),
-        crl_sweep::KIND | partition_care::KIND | renewal_sweep::KIND => Ok(()),
+        chore::KIND | crl_sweep::KIND | partition_care::KIND | renewal_sweep::KIND => Ok(()),
         unknown => Err(format!("this build knows no effect of the kind {unknown}").into()),
     }
 }

@@ -1,6 +1,6 @@
-//! What a server shows of itself, and what it forgets.
+//! What a server shows of itself.
 
-use certmill_service::{cluster, forget_old_idempotency_keys, issuers};
+use certmill_service::{cluster, issuers};
 
 use crate::rig::*;
 
@@ -29,20 +29,5 @@ async fn the_cluster_and_the_issuers_are_shown() {
             .await
             .unwrap()
             .is_empty()
-    );
-}
-
-#[tokio::test]
-async fn old_idempotency_keys_are_forgotten() {
-    let rig = rig().await;
-    run(
-        rig.db.app(),
-        "INSERT INTO idempotency_key (principal, route, key, body_sha256, response, created_at) \
-         SELECT 'p', 'r', n::text, '', '{}', now() - n * interval '1 minute' FROM generate_series(1, 4000) n",
-    )
-    .await;
-    assert_eq!(
-        forget_old_idempotency_keys(rig.db.app()).await.unwrap(),
-        4000 - 1439
     );
 }
