@@ -55,6 +55,16 @@ pub const SUITES: &[Suite] = &[
         about: suites::queue::ABOUT,
         run: |extent, selection| Box::pin(suites::queue::run(extent, selection)),
     },
+    Suite {
+        name: "replicas",
+        about: suites::replicas::ABOUT,
+        run: |extent, selection| {
+            Box::pin(async move {
+                ensure!(selection.is_all(), "the suite replicas has no parts");
+                suites::replicas::run(extent).await
+            })
+        },
+    },
 ];
 
 /// Runs the suite that the command line names.
@@ -65,10 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
     let name = args.suite.as_deref().unwrap_or_default();
     let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
         let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
-        bail!(
-            "there is no suite `{name}`; there are {}",
-            names.join(" and ")
-        );
+        bail!("there is no suite `{name}`; there are {}", names.join(", "));
     };
     building::build()?;
     let extent = Extent {

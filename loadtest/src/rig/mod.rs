@@ -113,6 +113,17 @@ impl Rig {
             .context("no such process")
     }
 
+    /// Asks a process to end, and waits for nothing.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn terminate(&self, name: &str) -> Result<()> {
+        let child = self.members.get(name);
+        child
+            .with_context(|| format!("{name} does not run"))?
+            .terminate()
+    }
+
     /// Takes a process over that logs `ready` as ours do.
     ///
     /// # Errors

@@ -3,3 +3,4 @@
 pub mod faults;
 pub mod issuance;
 pub mod queue;
+pub mod replicas;

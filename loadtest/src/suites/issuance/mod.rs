@@ -4,7 +4,7 @@
 //! versions are stored, and fails when one is missing.
 
 mod around;
-mod client;
+pub mod client;
 mod latency;
 mod limit;
 mod round;

@@ -1,0 +1,34 @@
+//! The suite `replicas`: how soon the next leader leads, and what a sweep costs.
+//!
+//! Invariant: a renewal counts when its version is stored; a hand-over when the database shows the
+//! next term.
+
+mod hand_over;
+mod rows;
+mod sweep;
+
+use anyhow::Result;
+
+use crate::figure::Figure;
+use crate::registry::Extent;
+
+/// What the page says of it.
+pub const ABOUT: &str = "\
+Two schedulers with a leader's lease of 3 s; the leader is asked to end, and killed, in turn, at a random moment of \
+its period of renewal; the clock runs from the signal until the database shows the next term, and ten hand-overs \
+of each kind make a round. *Sweep*: 2,000 certificates of the local CA fall due at once, with one worker process and \
+with two; the clock of the database runs from the claim of the sweep's job to the end of the last renewal, and the \
+client's from the moment at which they are due (which adds the wait for the slot of 1 s). Reads are one client's \
+list of 50 certificates, one after the other, meanwhile and before. *A million*: the table holds 1,000,000 \
+certificates, of which none, or 10,000, are due; the figure is how long the sweep's job took; the lane of the \
+renewals is paused.";
+
+/// Runs the suite.
+///
+/// # Errors
+/// A process fails, nobody leads, or a renewal is missing.
+pub async fn run(extent: Extent) -> Result<Vec<Figure>> {
+    let mut figures = hand_over::measure(extent).await?;
+    figures.extend(sweep::measure(extent).await?);
+    Ok(figures)
+}
