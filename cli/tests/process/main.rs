@@ -14,6 +14,7 @@ mod drain;
 mod faults;
 mod first_admin;
 mod from_zero;
+mod hand_over;
 mod haystack;
 mod house;
 mod invariants;

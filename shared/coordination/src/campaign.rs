@@ -17,6 +17,9 @@ use crate::leader::{self, Candidate, Term};
 /// How long resigning may take at the shutdown.
 const RESIGN_WITHIN: Duration = Duration::from_secs(1);
 
+/// With its jitter, and the statement, less than a second.
+const TRY_AT_LEAST_EVERY: Duration = Duration::from_millis(850);
+
 /// How to campaign.
 #[derive(Debug, Clone)]
 pub struct CampaignOptions {
@@ -29,7 +32,8 @@ pub struct CampaignOptions {
 }
 
 impl CampaignOptions {
-    /// A candidate with a random name; renewals at 27 % of the lease, tries at 17 %.
+    /// A candidate with a random name; renewals at 27 % of the lease, tries at 17 % of it, or so
+    /// often that the next term begins within a second after a resignation.
     #[must_use]
     pub fn new(name: impl Into<String>, label: impl Into<String>, lease: Duration) -> Self {
         let candidate = Candidate {
@@ -41,7 +45,7 @@ impl CampaignOptions {
         Self {
             candidate,
             renew_every: lease.mul_f64(0.27),
-            poll_every: lease.mul_f64(0.17),
+            poll_every: lease.mul_f64(0.17).min(TRY_AT_LEAST_EVERY),
         }
     }
 }
@@ -122,4 +126,21 @@ async fn renew_until_lost(pool: &Pool, term: &Term, every: Duration) {
 fn jittered(period: Duration) -> Duration {
     let spread = f64::from(JitterPercent::default().percent()) / 100.0;
     period.mul_f64(rand::rng().random_range(1.0 - spread..=1.0 + spread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standby_tries_within_a_second_whatever_the_lease() {
+        for lease_s in [1, 15, 3_600] {
+            let options = CampaignOptions::new("l", "p", Duration::from_secs(lease_s));
+            let longest = (0..100).map(|_| jittered(options.poll_every)).max();
+            assert!(
+                longest < Some(Duration::from_secs(1)),
+                "{lease_s}: {longest:?}"
+            );
+        }
+    }
 }

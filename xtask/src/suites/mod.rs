@@ -27,7 +27,8 @@ use tally::Tally;
 /// What to run.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// Also fuzz, and run the process suite at its full length (10 minutes of faults, not 90 seconds)
+    /// Also fuzz, play every fault (not six), and run the process suite at its full length (10 minutes
+    /// of kills and pauses, not 90 seconds)
     #[arg(long)]
     full: bool,
     /// Run only this suite (may be repeated)
@@ -102,7 +103,9 @@ fn left_out(choice: &Choice, run: &Run<'_>, outcomes: &[Outcome]) -> String {
         .map(|suite| format!("suite {}", suite.name()))
         .collect();
     if !choice.full {
-        parts.push("the 10-minute process test (cargo xtask test --full)".to_owned());
+        parts.push(
+            "most faults and the 10-minute process test (cargo xtask test --full)".to_owned(),
+        );
     }
     parts.extend(run.shelf.left_out());
     parts.extend(outcomes.iter().flat_map(|outcome| outcome.left_out.clone()));

@@ -12,7 +12,8 @@ use crate::rig::Rig;
 use crate::say;
 
 const LEASE_S: f64 = 3.0;
-const SETTINGS: [(&str, &str); 1] = [("leader.lease_ms", "3000")];
+/// For those that are killed: a crash is waited out, which takes a while at the default of 15 s.
+const SHORT_LEASE: [(&str, &str); 1] = [("leader.lease_ms", "3000")];
 const SCHEDULERS: [&str; 2] = ["scheduler-1", "scheduler-2"];
 /// Of each kind, a round.
 const RUNS: usize = 10;
@@ -21,31 +22,19 @@ const LEADS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How a leader ends.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum End {
     Asked,
     Killed,
 }
 
-/// Measures both kinds, one after the other.
+/// Measures both kinds.
 ///
 /// # Errors
 /// A process fails, or nobody leads in time.
 pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
-    let mut rig = Rig::start(&SETTINGS).await?;
-    for name in SCHEDULERS {
-        rig.launch(name, "scheduler").await?;
-    }
-    let (mut asked, mut killed) = (Vec::new(), Vec::new());
-    for nth in 1..=extent.rounds as usize * extent.share(RUNS) {
-        asked.push(hand_over(&mut rig, End::Asked).await?);
-        killed.push(hand_over(&mut rig, End::Killed).await?);
-        say::line(&format!(
-            "hand-over {nth}: {:.0} ms when asked, {:.0} ms when killed",
-            asked[nth - 1] * 1e3,
-            killed[nth - 1] * 1e3
-        ));
-    }
+    let asked = hand_overs(&[], End::Asked, extent).await?;
+    let killed = hand_overs(&SHORT_LEASE, End::Killed, extent).await?;
     let figure = |subject, seconds: &[f64], most_s: f64| {
         let longest = seconds.iter().copied().fold(0.0, f64::max);
         let median = Figure::of("hand-over of the leadership", subject, "s", seconds);
@@ -53,9 +42,28 @@ pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
         let longest = longest.map(|figure| figure.wanted(Wanted::AtMost(most_s)));
         median.into_iter().chain(longest)
     };
-    let mut figures: Vec<Figure> = figure("SIGTERM", &asked, 1.0).collect();
+    let mut figures: Vec<Figure> = figure("SIGTERM, lease 15 s", &asked, 1.0).collect();
     figures.extend(figure("kill -9, lease 3 s", &killed, LEASE_S + 1.0));
     Ok(figures)
+}
+
+/// As many as the extent says; seconds of each.
+async fn hand_overs(
+    settings: &[(&'static str, &'static str)],
+    end: End,
+    extent: Extent,
+) -> Result<Vec<f64>> {
+    let mut rig = Rig::start(settings).await?;
+    for name in SCHEDULERS {
+        rig.launch(name, "scheduler").await?;
+    }
+    let mut seconds = Vec::new();
+    for nth in 1..=extent.rounds as usize * extent.share(RUNS) {
+        let took = hand_over(&mut rig, end).await?;
+        say::line(&format!("hand-over {nth}, {end:?}: {:.0} ms", took * 1e3));
+        seconds.push(took);
+    }
+    Ok(seconds)
 }
 
 /// Ends the leader; seconds until the next term. Its successor in name is up when this returns.
