@@ -88,11 +88,11 @@ fn launch_role(command: RoleCommand, global: &Global, env: &Env) -> Result<ExitC
         return Err(Failure::new(Exit::Usage, "flag", flag, why, "leave it out"));
     }
     keep_memory_private()?;
-    let init = command.makes_key_files();
+    let migrating = command.migrating();
     let (role, overrides) = command.overrides(global);
     let settings = Settings::load(role, &overrides, env)?;
     let runtime = runtime(&mut Builder::new_multi_thread())?;
-    let exit = runtime.block_on(roles::run(settings, init))?;
+    let exit = runtime.block_on(roles::run(settings, migrating))?;
     Ok(ExitCode::from(exit.code()))
 }
 

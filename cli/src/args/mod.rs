@@ -31,7 +31,7 @@ pub use lanes::LanesVerb;
 pub use local::{ConfigVerb, DoctorArgs, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
-pub use roles::{RoleArgs, RoleCommand};
+pub use roles::{Migrating, RoleArgs, RoleCommand};
 
 /// certmill keeps TLS certificates issued, renewed and proven served.
 #[derive(Debug, Parser)]

@@ -55,10 +55,24 @@ pub enum RoleCommand {
         /// Make missing key files.
         #[arg(long)]
         init: bool,
+        /// Show what would run, and who would wait for it; change nothing.
+        #[arg(long, conflicts_with = "init")]
+        plan: bool,
         /// What every role takes.
         #[command(flatten)]
         role: RoleArgs,
     },
+}
+
+/// What `migrate` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrating {
+    /// Migrates and seeds.
+    Schema,
+    /// The same, with the key files that are missing.
+    WithKeyFiles,
+    /// Says what it would run.
+    Plan,
 }
 
 /// What every role takes.
@@ -161,8 +175,12 @@ impl RoleCommand {
         (role, overrides)
     }
 
-    /// Whether `migrate` shall make missing key files.
-    pub fn makes_key_files(&self) -> bool {
-        matches!(self, Self::Migrate { init: true, .. })
+    /// What `migrate` is to do; of no meaning for the others.
+    pub fn migrating(&self) -> Migrating {
+        match self {
+            Self::Migrate { init: true, .. } => Migrating::WithKeyFiles,
+            Self::Migrate { plan: true, .. } => Migrating::Plan,
+            _ => Migrating::Schema,
+        }
     }
 }

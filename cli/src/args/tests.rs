@@ -102,7 +102,7 @@ fn roles_become_the_strongest_layer_of_settings() {
     let Command::Role(role) = cli.command else {
         panic!()
     };
-    assert!(!role.makes_key_files());
+    assert_eq!(role.migrating(), Migrating::Schema);
     let (role, flags) = role.overrides(&cli.global);
     assert_eq!(role.as_str(), "worker");
     assert_eq!(flags.queues, ["a", "b"]);
@@ -115,7 +115,7 @@ fn roles_become_the_strongest_layer_of_settings() {
     let Command::Role(migrate) = parse("migrate --init").unwrap().command else {
         panic!()
     };
-    assert!(migrate.makes_key_files());
+    assert_eq!(migrate.migrating(), Migrating::WithKeyFiles);
 }
 
 #[test]

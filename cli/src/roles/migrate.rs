@@ -2,14 +2,25 @@
 
 use certmill_settings::Settings;
 
-use super::{admin, database, files};
+use certmill_pg::{PlannedMigration, migration_plan};
+
+use super::{admin, database, files, refusal};
+use crate::args::{Format, Migrating};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
 
-/// Migrates and seeds; with `init` it also makes missing key files, and the first admin's key unless
-/// a bootstrap token is to open the door.
-pub(super) async fn run(settings: Settings, init: bool) -> Result<Exit, Failure> {
+/// Migrates and seeds, or says what that would lock. With key files it also makes the first admin's
+/// key, unless a bootstrap token is to open the door.
+pub(super) async fn run(settings: Settings, migrating: Migrating) -> Result<Exit, Failure> {
     let urls = database::urls(&settings)?;
+    if migrating == Migrating::Plan {
+        let pool = database::owner_pool(&settings, &urls.owner).await?;
+        let plan = migration_plan(&pool).await.map_err(refusal::database)?;
+        pool.close().await;
+        return print(&plan).map(|()| Exit::Ok);
+    }
+    let init = migrating == Migrating::WithKeyFiles;
     if init {
         files::make_folder(&settings.data_dir)?;
     }
@@ -21,4 +32,50 @@ pub(super) async fn run(settings: Settings, init: bool) -> Result<Exit, Failure>
     }
     tracing::info!(event = "migrated", "the schema is this build's");
     Ok(Exit::Ok)
+}
+
+fn print(plan: &[PlannedMigration]) -> Result<(), Failure> {
+    let output = Output::new(Format::Table, true);
+    if plan.is_empty() {
+        return output.text("the schema is this build's: nothing would run\n");
+    }
+    let rows: Vec<Vec<String>> = plan.iter().flat_map(rows).collect();
+    let header = [
+        "MIGRATION",
+        "FOR",
+        "LOCKS",
+        "MODE",
+        "WHO WAITS",
+        "ROWS",
+        "MB",
+    ];
+    output.rows(&header, &rows)?;
+    output.text(
+        "\nEach migration is one transaction, which holds its locks to its end. It waits 5 s for a \
+         lock, and is tried 5 times.\n",
+    )
+}
+
+/// A row for each lock, or one that says that there is none.
+fn rows(migration: &PlannedMigration) -> Vec<Vec<String>> {
+    let head = [
+        format!("{:04}", migration.version),
+        migration.description.clone(),
+    ];
+    let row = |cells: [String; 5]| [&head[..], &cells[..]].concat();
+    if migration.locks.is_empty() {
+        let nothing = ["nothing that is there", "", "nobody", "", ""];
+        return vec![row(nothing.map(str::to_owned))];
+    }
+    let locks = migration.locks.iter();
+    let cells = locks.map(|lock| {
+        row([
+            lock.table.clone(),
+            lock.mode.clone(),
+            lock.waits().to_owned(),
+            lock.rows.to_string(),
+            ((lock.bytes + (1 << 20) - 1) >> 20).to_string(),
+        ])
+    });
+    cells.collect()
 }

@@ -22,11 +22,12 @@ mod worker;
 use certmill_settings::{LogFormat, Role, Settings};
 use certmill_telemetry::Format;
 
+use crate::args::Migrating;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Runs the settings' role until it is told to stop. `makes_key_files` is `migrate --init`.
-pub async fn run(settings: Settings, makes_key_files: bool) -> Result<Exit, Failure> {
+/// Runs the settings' role until it is told to stop.
+pub async fn run(settings: Settings, migrating: Migrating) -> Result<Exit, Failure> {
     let format = match settings.log.format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
@@ -38,6 +39,6 @@ pub async fn run(settings: Settings, makes_key_files: bool) -> Result<Exit, Fail
         Role::Api => api::run(settings).await,
         Role::Worker => worker::run(settings).await,
         Role::Scheduler => scheduler::run(settings).await,
-        Role::Migrate => migrate::run(settings, makes_key_files).await,
+        Role::Migrate => migrate::run(settings, migrating).await,
     }
 }

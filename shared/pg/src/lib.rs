@@ -9,6 +9,7 @@ pub mod embedded;
 mod error;
 mod horizon;
 mod keeper;
+mod locks;
 mod login;
 mod migrator;
 mod pool;
@@ -21,6 +22,7 @@ pub use demand::{Demand, announcing};
 pub use error::{Error, Result};
 pub use horizon::{Horizon, HorizonLimits, SnapshotHolder};
 pub use keeper::{LoginKeeper, UrlSource};
+pub use locks::{PlannedLock, PlannedMigration, migration_plan};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
 pub use pool::{

@@ -131,6 +131,23 @@ pub async fn schema_state(pool: &Pool) -> Result<SchemaState> {
     state_of(&mut conn).await
 }
 
+/// How the database stands, and the migrations that have not run there: number and description.
+pub(crate) async fn missing(pool: &Pool) -> Result<(SchemaState, Vec<(i64, String)>)> {
+    let mut conn = pool.acquire().await?;
+    let state = state_of(&mut conn).await?;
+    let applied: Vec<i64> = match state {
+        SchemaState::Empty => Vec::new(),
+        _ => {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+                .fetch_all(&mut *conn)
+                .await?
+        }
+    };
+    let missing = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version));
+    let shown = missing.map(|m| (m.version, m.description.to_string()));
+    Ok((state, shown.collect()))
+}
+
 async fn state_of(conn: &mut PgConnection) -> Result<SchemaState> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *conn)

@@ -14,5 +14,6 @@ mod embedded;
 mod errors;
 mod horizon;
 mod migrating;
+mod planning;
 mod poisoning;
 mod rotation;
