@@ -51,6 +51,9 @@ impl Reader {
 
     pub(crate) fn path(&mut self, key: &str) -> Option<PathBuf> {
         let path = PathBuf::from(self.text(key)?);
+        if path.as_os_str().is_empty() {
+            return self.wrong(key, "must name a file or a folder");
+        }
         Some(std::path::absolute(&path).unwrap_or(path))
     }
 
@@ -131,6 +134,15 @@ impl Reader {
         };
         let read = if written == key {
             secret_file::clean(&format!("`{key}`"), &origin.to_string(), &text)
+        } else if text.is_empty() {
+            let hint = "name a file, or remove the key";
+            let what = format!("`{written}`");
+            Err(Problem::new(
+                what,
+                origin.to_string(),
+                "names no file",
+                hint,
+            ))
         } else {
             secret_file::read_secret_file(&format!("`{written}`"), Path::new(&text))
         };

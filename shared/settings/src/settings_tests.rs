@@ -349,3 +349,11 @@ fn an_inspection_goes_on_where_something_is_wrong() {
     assert_eq!(seen.problems.len(), 1, "{:?}", seen.problems);
     assert_eq!(seen.draft.wake, Wake::Poll);
 }
+
+#[test]
+fn an_empty_name_of_a_file_is_told_with_its_place() {
+    for key in ["migrate_url_file", "ca_kek_file", "data_dir"] {
+        let told = only(&format!("{key} = ''\n"));
+        assert!(told.contains(key) && told.contains("line 1"), "{told}");
+    }
+}
