@@ -323,6 +323,18 @@ pub const FAULTS: &[Fault] = &[
         |stage| Box::pin(resources::leader_starved(stage)),
     ),
     fault(
+        "snapshot-held",
+        "somebody keeps a snapshot, so that no dead row can be removed",
+        Expect::HoldsGently,
+        |stage| Box::pin(postgres::snapshot_held(stage)),
+    ),
+    fault(
+        "password-changed",
+        "the login has another password; the files that hold it follow seconds later",
+        Expect::Holds,
+        |stage| Box::pin(postgres::password_changed(stage)),
+    ),
+    fault(
         "disk-full",
         "the disk of the server is full",
         Expect::Holds,

@@ -218,6 +218,20 @@ impl Site {
         self.launch(name)
     }
 
+    /// Writes the files of logins anew, with this password.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    pub fn tell_password(&self, password: &str) -> Result<()> {
+        for (name, proxy) in &self.proxies {
+            let address = proxy.address();
+            let url =
+                format!("postgres://certmill_app:{password}@{address}/{DATABASE}?sslmode=disable");
+            private_file(&self.path(&format!("{name}.url")), &SecretString::from(url))?;
+        }
+        Ok(())
+    }
+
     /// Sends a signal to a process, which must be up.
     ///
     /// # Errors

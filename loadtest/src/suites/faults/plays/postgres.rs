@@ -113,6 +113,24 @@ pub async fn jobs_locked(stage: &mut Stage) -> Result<u64> {
     Ok(1)
 }
 
+/// Somebody keeps a snapshot, so that no dead row can be removed.
+pub async fn snapshot_held(stage: &mut Stage) -> Result<u64> {
+    let hold = format!("SELECT pg_sleep({})", stage.length.as_secs());
+    stage.site.ledger.execute(&hold).await?;
+    Ok(1)
+}
+
+/// The login's password changes, and the file that holds it some seconds later.
+pub async fn password_changed(stage: &mut Stage) -> Result<u64> {
+    let password = "changed-by-the-load-test";
+    let change = format!("ALTER ROLE certmill_app PASSWORD '{password}'");
+    stage.site.ledger.execute(&change).await?;
+    let ended = stage.site.ledger.number(END_SESSIONS).await?;
+    tokio::time::sleep(stage.length).await;
+    stage.site.tell_password(password)?;
+    Ok(u64::try_from(ended)?)
+}
+
 fn process(pid: u32) -> Result<Pid> {
     Pid::from_raw(i32::try_from(pid)?).context("no process id")
 }
