@@ -27,7 +27,7 @@ async fn a_hand_over_is_soon_and_told_with_its_reason() {
     site.cluster.ready(first).await;
 
     let began = Instant::now();
-    site.cluster.replace(second);
+    site.cluster.signal(second, Signal::KILL);
     next_leader(&site, Some(second)).await;
     let lapsed = began.elapsed();
     assert!(resigned <= SECOND, "{resigned:?}");

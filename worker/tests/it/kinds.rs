@@ -4,6 +4,7 @@ use certmill_domain::job::JobState;
 use certmill_domain::schedule::{LANE, PARTITION_CARE, RENEWAL_SWEEP};
 use certmill_queue::{NewJob, TeamId};
 use certmill_service::bootstrap::LOCAL_LANE;
+use certmill_service::effects::chore;
 use certmill_service::{Caller, jobs};
 use certmill_worker::Retention;
 use serde_json::json;
@@ -108,7 +109,7 @@ async fn a_sweep_renews_what_is_due() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn partition_care_makes_days_and_forgets_keys() {
+async fn a_chore_is_done_until_a_step_finds_nothing() {
     let rig = rig().await;
     rig.run(
         "INSERT INTO idempotency_key (principal, route, key, body_sha256, response, created_at) \
@@ -116,11 +117,17 @@ async fn partition_care_makes_days_and_forgets_keys() {
     )
     .await;
     let worker = rig.worker("a", false).await;
-    let id = rig.add_jobs(&[job(LANE, PARTITION_CARE, json!({}))]).await[0];
+    let chore = json!({ "chore": "old_idempotency_keys" });
+    let id = rig.add_jobs(&[job(LANE, chore::KIND, chore)]).await[0];
     let row = rig.until_job(id, |row| row.state.is_final()).await;
     worker.stop().await;
     assert_eq!(row.state, JobState::Completed);
-    assert_eq!(row.result.unwrap()["idempotency_keys"], 1);
+    let result = row.result.unwrap();
+    assert_eq!(
+        (&result["rows"], &result["unfinished"]),
+        (&json!(1), &json!(false))
+    );
+    assert_eq!(rig.count("idempotency_key").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
