@@ -93,10 +93,12 @@ impl Readiness {
 
 /// Without numbers, since this answer needs no key; the log has them.
 fn schema_fault(state: SchemaState) -> Option<String> {
-    let error = state.require_equal().err()?;
+    let error = state.require_fit().err()?;
     tracing::warn!(event = "schema_unfit", %error);
     let words = match state {
-        SchemaState::Newer { .. } => "the database was migrated by a newer certmill; run that one",
+        SchemaState::Newer { .. } => {
+            "the database was migrated by a newer certmill that does not take this build; run that one"
+        }
         _ => "the database's schema does not fit this build; run `certmill migrate`",
     };
     Some(words.to_owned())

@@ -99,7 +99,7 @@ pub(super) async fn prepare(
             "run `certmill migrate --init` once, or copy ca.kek and app.kek here",
         ));
     }
-    if !matches!(before, SchemaState::Equal) {
+    if !before.is_fit() {
         tracing::info!(event = "migrating", "bringing the schema to this build");
     }
     let app_user = user_of(&urls.app).map_err(refusal::database)?;
@@ -135,12 +135,13 @@ pub(super) async fn prepare(
     Ok(())
 }
 
-/// The pool of a role that may migrate at boot; the schema is then exactly this build's.
+/// The pool of a role that may migrate at boot; the schema is then this build's, or a newer one
+/// that accepts it.
 pub(super) async fn pool_with_schema(settings: &Settings) -> Result<Pool, Failure> {
     let urls = urls(settings)?;
     let pool = app_pool(settings, settings.role, &urls.app).await?;
     let state = schema_state(&pool).await.map_err(refusal::database)?;
-    let ready = matches!(state, SchemaState::Equal)
+    let ready = state.is_fit()
         && bootstrap::is_seeded(&pool)
             .await
             .map_err(refusal::service)?;
@@ -159,7 +160,7 @@ pub(super) async fn pool_with_schema(settings: &Settings) -> Result<Pool, Failur
         prepare(settings, &urls, false).await?;
         return Ok(pool);
     }
-    state.require_equal().map_err(refusal::database)?;
+    state.require_fit().map_err(refusal::database)?;
     Err(Failure::new(
         Exit::Config,
         "database",

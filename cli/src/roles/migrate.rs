@@ -2,7 +2,7 @@
 
 use certmill_settings::Settings;
 
-use certmill_pg::{PlannedMigration, migration_plan};
+use certmill_pg::{MigrationPlan, PlannedMigration, migration_plan};
 
 use super::{admin, database, files, refusal};
 use crate::args::{Format, Migrating};
@@ -34,15 +34,19 @@ pub(super) async fn run(settings: Settings, migrating: Migrating) -> Result<Exit
     Ok(Exit::Ok)
 }
 
-fn print(plan: &[PlannedMigration]) -> Result<(), Failure> {
+fn print(plan: &MigrationPlan) -> Result<(), Failure> {
     let output = Output::new(Format::Table, true);
-    if plan.is_empty() {
+    if let Some(words) = &plan.accepted {
+        return output.text(&format!("nothing would run: {words}\n"));
+    }
+    if plan.migrations.is_empty() {
         return output.text("the schema is this build's: nothing would run\n");
     }
-    let rows: Vec<Vec<String>> = plan.iter().flat_map(rows).collect();
+    let rows: Vec<Vec<String>> = plan.migrations.iter().flat_map(rows).collect();
     let header = [
         "MIGRATION",
         "FOR",
+        "TAKES BUILDS",
         "LOCKS",
         "MODE",
         "WHO WAITS",
@@ -53,6 +57,24 @@ fn print(plan: &[PlannedMigration]) -> Result<(), Failure> {
     output.text(
         "\nEach migration is one transaction, which holds its locks to its end. It waits 5 s for a \
          lock, and is tried 5 times.\n",
+    )?;
+    output.text(&format!("{}\n", going_on(plan)))
+}
+
+/// What becomes of the processes that run.
+fn going_on(plan: &MigrationPlan) -> String {
+    if plan.left_behind.is_empty() {
+        return match plan.running.len() {
+            0 => "No process runs on this database.".to_owned(),
+            1 => "The process that runs stays accepted.".to_owned(),
+            all => format!("All {all} processes that run stay accepted."),
+        };
+    }
+    let behind = plan.left_behind.iter().map(|one| format!("\n  {one}"));
+    format!(
+        "`migrate` would refuse, since these processes run and would no longer be accepted:{}\n\
+         Bring them to a build that is taken, or stop them, then migrate.",
+        behind.collect::<String>()
     )
 }
 
@@ -61,6 +83,10 @@ fn rows(migration: &PlannedMigration) -> Vec<Vec<String>> {
     let head = [
         format!("{:04}", migration.version),
         migration.description.clone(),
+        match migration.builds_from {
+            Some(oldest) => format!("from {oldest:04}"),
+            None => "does not say".to_owned(),
+        },
     ];
     let row = |cells: [String; 5]| [&head[..], &cells[..]].concat();
     if migration.locks.is_empty() {

@@ -3,6 +3,7 @@
 //! Invariant: a connection that leaves the pool is outside any transaction, carries its
 //! role's name and time limits, and no error of this crate shows a password.
 
+mod acceptance;
 mod address;
 mod demand;
 pub mod embedded;
@@ -17,12 +18,13 @@ mod pooling;
 mod server;
 pub mod vitals;
 
+pub use acceptance::RunningBuild;
 pub use address::{TlsRule, user_of};
 pub use demand::{Demand, announcing};
 pub use error::{Error, Result};
 pub use horizon::{Horizon, HorizonLimits, SnapshotHolder};
 pub use keeper::{LoginKeeper, UrlSource};
-pub use locks::{PlannedLock, PlannedMigration, migration_plan};
+pub use locks::{MigrationPlan, PlannedLock, PlannedMigration, migration_plan};
 pub use login::Refusal;
 pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
 pub use pool::{

@@ -4,11 +4,25 @@
 //! it against the migrations.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
-use crate::migrator::{SchemaState, missing};
+use crate::acceptance::{self, RunningBuild};
+use crate::migrator::{Missing, SchemaState, missing};
 use crate::{Pool, Result};
 
 /// A line a lock: migration, table, mode. Only modes that make somebody wait.
 static TAKEN: &str = include_str!("migration_locks.txt");
+
+/// What `migrate` would do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationPlan {
+    /// What would run, in this order.
+    pub migrations: Vec<PlannedMigration>,
+    /// The processes that live.
+    pub running: Vec<RunningBuild>,
+    /// Those of them that could not go on afterwards: `migrate` refuses until they are gone.
+    pub left_behind: Vec<RunningBuild>,
+    /// What a newer schema says that accepts this build.
+    pub accepted: Option<String>,
+}
 
 /// A migration that has not run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +31,8 @@ pub struct PlannedMigration {
     pub version: i64,
     /// What it is for.
     pub description: String,
+    /// The oldest build that goes on after it, by its newest migration; none where it says nothing.
+    pub builds_from: Option<i64>,
     /// What it locks, as far as that is there already.
     pub locks: Vec<PlannedLock>,
 }
@@ -45,38 +61,53 @@ impl PlannedLock {
     }
 }
 
-/// The migrations that `migrate` would run now, in their order, with what they lock. Changes nothing.
+/// The migrations that `migrate` would run now, what they lock, and who could not go on after
+/// them. Changes nothing.
 ///
 /// # Errors
 /// [`crate::Error::Schema`] where it would run none, since the schema is newer, changed or dirty.
-pub async fn migration_plan(pool: &Pool) -> Result<Vec<PlannedMigration>> {
-    let (state, missing) = missing(pool).await?;
+pub async fn migration_plan(pool: &Pool) -> Result<MigrationPlan> {
+    let mut conn = pool.acquire().await?;
+    let (state, missing) = missing(&mut conn).await?;
     if !matches!(
         state,
         SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Gap { .. }
     ) {
-        state.require_equal()?;
+        state.require_fit()?;
     }
-    let mut plan = Vec::with_capacity(missing.len());
-    for (version, description) in missing {
-        let mut locks = Vec::new();
-        for (table, mode) in taken(version) {
-            if let Some((rows, bytes)) = size(pool, table).await? {
-                locks.push(PlannedLock {
-                    table: table.to_owned(),
-                    mode: mode.to_owned(),
-                    rows,
-                    bytes,
-                });
-            }
+    let running = acceptance::running(&mut conn).await?;
+    let builds_from = missing.iter().filter_map(|m| m.builds_from).max();
+    drop(conn);
+    let mut migrations = Vec::with_capacity(missing.len());
+    for migration in missing {
+        migrations.push(planned(pool, migration).await?);
+    }
+    Ok(MigrationPlan {
+        migrations,
+        left_behind: acceptance::left_behind(running.clone(), builds_from),
+        running,
+        accepted: matches!(state, SchemaState::Accepted { .. }).then(|| state.words()),
+    })
+}
+
+async fn planned(pool: &Pool, migration: Missing) -> Result<PlannedMigration> {
+    let mut locks = Vec::new();
+    for (table, mode) in taken(migration.version) {
+        if let Some((rows, bytes)) = size(pool, table).await? {
+            locks.push(PlannedLock {
+                table: table.to_owned(),
+                mode: mode.to_owned(),
+                rows,
+                bytes,
+            });
         }
-        plan.push(PlannedMigration {
-            version,
-            description,
-            locks,
-        });
     }
-    Ok(plan)
+    Ok(PlannedMigration {
+        version: migration.version,
+        description: migration.description,
+        builds_from: migration.builds_from,
+        locks,
+    })
 }
 
 /// Tables and modes.

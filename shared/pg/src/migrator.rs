@@ -11,9 +11,10 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
+use crate::acceptance::{self, builds_from};
 use crate::{Error, Pool, Result, server};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
 /// Where sqlx records what it has run; part of the schema's contract.
 const TABLE: &str = "_sqlx_migrations";
@@ -38,12 +39,21 @@ pub enum SchemaState {
     },
     /// Exactly what this build knows.
     Equal,
+    /// A newer certmill migrated it, and says that this build may go on.
+    Accepted {
+        /// Version of the database.
+        at: i64,
+        /// Newest version of this build.
+        known: i64,
+    },
     /// A newer certmill migrated it: use that one.
     Newer {
         /// Version of the database.
         at: i64,
         /// Newest version of this build.
         known: i64,
+        /// The oldest build that it takes, by its newest migration; none where it does not say.
+        builds_from: Option<i64>,
     },
     /// A migration below the database's version has no row.
     Gap {
@@ -65,15 +75,21 @@ pub enum SchemaState {
 }
 
 impl SchemaState {
-    /// `Ok` only for [`SchemaState::Equal`]; the start-up check of roles that do not migrate.
+    /// Whether this build may work on it.
+    #[must_use]
+    pub fn is_fit(self) -> bool {
+        matches!(self, Self::Equal | Self::Accepted { .. })
+    }
+
+    /// The start-up check of roles: the schema is this build's, or a newer one that accepts it.
     ///
     /// # Errors
     /// [`Error::Schema`] that says where the database is and what to run.
-    pub fn require_equal(self) -> Result<()> {
-        match self {
-            Self::Equal => Ok(()),
-            other => Err(Error::Schema(other.words())),
+    pub fn require_fit(self) -> Result<()> {
+        if self.is_fit() {
+            return Ok(());
         }
+        Err(Error::Schema(self.words()))
     }
 
     /// What it means and what to run.
@@ -87,12 +103,25 @@ impl SchemaState {
                 known.end()
             ),
             Self::Equal => "the database and this build agree".to_owned(),
-            Self::Newer { at, .. } => format!(
-                "the database is at {at}, this build knows {}..{}; run the newer certmill that \
-                 migrated it (a schema is never taken back)",
+            Self::Accepted { at, .. } => format!(
+                "the database is at {at}, and says that this build, which knows {}..{}, may run on it",
                 known.start(),
                 known.end()
             ),
+            Self::Newer {
+                at, builds_from, ..
+            } => {
+                let takes = match builds_from {
+                    Some(oldest) => format!("takes builds that know {oldest} or more"),
+                    None => "does not say that older builds may run on it".to_owned(),
+                };
+                format!(
+                    "the database is at {at}, this build knows {}..{}; run the newer certmill that \
+                     migrated it: that schema {takes}, and is never taken back",
+                    known.start(),
+                    known.end()
+                )
+            }
             Self::Gap { version, at } => format!(
                 "the database is at {at}, but migration {version} is missing; run `certmill \
                  migrate` of this build; where that says that something exists already, put the \
@@ -110,8 +139,8 @@ impl SchemaState {
     }
 }
 
-/// The migrations that this build knows, first to last. A role works with the last one only; a
-/// database beyond it belongs to a newer build and is refused.
+/// The migrations that this build knows, first to last. A role works with the last one, and with a
+/// later one that says so; what is older has to be migrated first.
 pub fn known_range() -> RangeInclusive<i64> {
     let versions = || MIGRATIONS.iter().map(|m| m.version);
     versions().min().unwrap_or_default()..=versions().max().unwrap_or_default()
@@ -131,49 +160,89 @@ pub async fn schema_state(pool: &Pool) -> Result<SchemaState> {
     state_of(&mut conn).await
 }
 
-/// How the database stands, and the migrations that have not run there: number and description.
-pub(crate) async fn missing(pool: &Pool) -> Result<(SchemaState, Vec<(i64, String)>)> {
-    let mut conn = pool.acquire().await?;
-    let state = state_of(&mut conn).await?;
-    let applied: Vec<i64> = match state {
-        SchemaState::Empty => Vec::new(),
-        _ => {
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
-                .fetch_all(&mut *conn)
-                .await?
-        }
-    };
-    let missing = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version));
-    let shown = missing.map(|m| (m.version, m.description.to_string()));
+/// A migration that has not run.
+pub(crate) struct Missing {
+    /// Its number.
+    pub(crate) version: i64,
+    /// What it is for.
+    pub(crate) description: String,
+    /// The oldest build that it takes; none for one that does not say.
+    pub(crate) builds_from: Option<i64>,
+}
+
+/// How the database stands, and the migrations that have not run there.
+pub(crate) async fn missing(conn: &mut PgConnection) -> Result<(SchemaState, Vec<Missing>)> {
+    let rows = applied(conn).await?;
+    let state = rows.as_deref().map_or(SchemaState::Empty, compare);
+    let ran = |version| rows.iter().flatten().any(|row| row.version == version);
+    let missing = MIGRATIONS.iter().filter(|m| !ran(m.version));
+    let shown = missing.map(|m| Missing {
+        version: m.version,
+        description: m.description.to_string(),
+        builds_from: builds_from(m.sql.as_str()),
+    });
     Ok((state, shown.collect()))
 }
 
 async fn state_of(conn: &mut PgConnection) -> Result<SchemaState> {
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *conn)
-        .await?;
-    if !there {
-        return Ok(SchemaState::Empty);
-    }
-    let rows: Vec<(i64, bool, Vec<u8>)> =
-        sqlx::query_as("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")
-            .fetch_all(conn)
-            .await?;
-    Ok(compare(&rows))
+    let rows = applied(conn).await?;
+    Ok(rows.as_deref().map_or(SchemaState::Empty, compare))
 }
 
-fn compare(rows: &[(i64, bool, Vec<u8>)]) -> SchemaState {
+/// A migration that has run, and what the database says of it.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    success: bool,
+    checksum: Vec<u8>,
+    builds_from: Option<i64>,
+}
+
+/// In their order; none without sqlx's table.
+async fn applied(conn: &mut PgConnection) -> Result<Option<Vec<Applied>>> {
+    let (ran, says): (bool, bool) = sqlx::query_as(
+        "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('schema_acceptance') IS NOT NULL",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    // One statement, and so one snapshot: a migration is never seen without its word.
+    let rows = match (ran, says) {
+        (false, _) => return Ok(None),
+        (true, false) => sqlx::query_as(
+            "SELECT version, success, checksum, NULL::bigint AS builds_from \
+             FROM _sqlx_migrations ORDER BY version",
+        ),
+        (true, true) => sqlx::query_as(
+            "SELECT m.version, m.success, m.checksum, a.builds_from FROM _sqlx_migrations m \
+             LEFT JOIN schema_acceptance a ON a.version = m.version ORDER BY m.version",
+        ),
+    };
+    Ok(Some(rows.fetch_all(conn).await?))
+}
+
+fn compare(rows: &[Applied]) -> SchemaState {
     let known = newest_migration();
-    let Some(at) = rows.last().map(|row| row.0) else {
+    let Some(at) = rows.last().map(|row| row.version) else {
         return SchemaState::Empty;
     };
-    if let Some((version, ..)) = rows.iter().find(|row| !row.1) {
-        return SchemaState::Dirty { version: *version };
+    if let Some(row) = rows.iter().find(|row| !row.success) {
+        return SchemaState::Dirty {
+            version: row.version,
+        };
     }
-    if at > known {
-        return SchemaState::Newer { at, known };
+    let (ours, later) = rows.split_at(rows.partition_point(|row| row.version <= known));
+    let accepted = acceptance::accepts(known, later.iter().map(|row| row.builds_from));
+    if let (Err(builds_from), false) = (accepted, later.is_empty()) {
+        return SchemaState::Newer {
+            at,
+            known,
+            builds_from,
+        };
     }
-    for (version, _, checksum) in rows {
+    for Applied {
+        version, checksum, ..
+    } in ours
+    {
         let same = MIGRATIONS
             .iter()
             .any(|m| m.version == *version && *m.checksum == **checksum);
@@ -184,9 +253,10 @@ fn compare(rows: &[(i64, bool, Vec<u8>)]) -> SchemaState {
     let missing = MIGRATIONS
         .iter()
         .map(|m| m.version)
-        .find(|version| !rows.iter().any(|row| row.0 == *version));
+        .find(|version| !ours.iter().any(|row| row.version == *version));
     match missing {
-        None => SchemaState::Equal,
+        None if later.is_empty() => SchemaState::Equal,
+        None => SchemaState::Accepted { at, known },
         Some(version) if version < at => SchemaState::Gap { version, at },
         Some(_) => SchemaState::Behind { at, known },
     }
@@ -246,25 +316,25 @@ fn migrator_options(owner_pool: &Pool) -> PgConnectOptions {
 
 async fn run(conn: &mut PgConnection, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
     lift_transaction_limit(conn).await?;
-    match state_of(conn).await? {
+    let (state, missing) = missing(conn).await?;
+    match state {
         SchemaState::Equal => {
             progress("the schema is up to date");
             return Ok(());
         }
+        SchemaState::Accepted { .. } => {
+            progress(&format!("nothing to run: {}", state.words()));
+            return Ok(());
+        }
         SchemaState::Empty | SchemaState::Behind { .. } | SchemaState::Gap { .. } => {}
-        other => return other.require_equal(),
+        other => return other.require_fit(),
     }
+    strand_nobody(conn, &missing).await?;
     conn.ensure_migrations_table(TABLE)
         .await
         .map_err(|e| explain(e, 0))?;
-    let applied: Vec<i64> = conn
-        .list_applied_migrations(TABLE)
-        .await
-        .map_err(|e| explain(e, 0))?
-        .iter()
-        .map(|m| m.version)
-        .collect();
-    for migration in MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)) {
+    let is_missing = |version| missing.iter().any(|m| m.version == version);
+    for migration in MIGRATIONS.iter().filter(|m| is_missing(m.version)) {
         progress(&format!(
             "migration {} {}",
             migration.version, migration.description
@@ -272,6 +342,24 @@ async fn run(conn: &mut PgConnection, progress: &(dyn Fn(&str) + Send + Sync)) -
         apply(conn, migration).await?;
     }
     Ok(())
+}
+
+/// Refuses where a process lives that could not go on afterwards.
+async fn strand_nobody(conn: &mut PgConnection, missing: &[Missing]) -> Result<()> {
+    let Some(builds_from) = missing.iter().filter_map(|m| m.builds_from).max() else {
+        return Ok(());
+    };
+    let behind = acceptance::left_behind(acceptance::running(conn).await?, Some(builds_from));
+    if behind.is_empty() {
+        return Ok(());
+    }
+    let behind: Vec<String> = behind.iter().map(ToString::to_string).collect();
+    Err(Error::Schema(format!(
+        "the migrations that are missing take builds that know {builds_from} or more, and these \
+         processes run: {}; bring them to such a build, or stop them, then migrate (one that was \
+         killed counts until its lease ends); nothing was changed",
+        behind.join(", ")
+    )))
 }
 
 async fn apply(conn: &mut PgConnection, migration: &sqlx::migrate::Migration) -> Result<()> {
@@ -326,11 +414,28 @@ fn explain(error: MigrateError, version: i64) -> Error {
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<(i64, bool, Vec<u8>)> {
-        MIGRATIONS
-            .iter()
-            .map(|m| (m.version, true, m.checksum.to_vec()))
-            .collect()
+    fn rows() -> Vec<Applied> {
+        let applied = |m: &sqlx::migrate::Migration| Applied {
+            version: m.version,
+            success: true,
+            checksum: m.checksum.to_vec(),
+            builds_from: None,
+        };
+        MIGRATIONS.iter().map(applied).collect()
+    }
+
+    /// As [`rows`], with migrations of later builds that say this.
+    fn newer(says: &[Option<i64>]) -> Vec<Applied> {
+        let mut rows = rows();
+        for (version, builds_from) in (newest_migration() + 1..).zip(says) {
+            rows.push(Applied {
+                version,
+                success: true,
+                checksum: Vec::new(),
+                builds_from: *builds_from,
+            });
+        }
+        rows
     }
 
     #[test]
@@ -338,26 +443,17 @@ mod tests {
         let known = newest_migration();
         assert_eq!(compare(&[]), SchemaState::Empty);
         assert_eq!(compare(&rows()), SchemaState::Equal);
-        let mut newer = rows();
-        newer.push((known + 1, true, vec![]));
-        assert_eq!(
-            compare(&newer),
-            SchemaState::Newer {
-                at: known + 1,
-                known
-            }
-        );
         let mut dirty = rows();
-        dirty[0].1 = false;
+        dirty[0].success = false;
         assert_eq!(
             compare(&dirty),
             SchemaState::Dirty {
-                version: dirty[0].0
+                version: dirty[0].version
             }
         );
         let mut behind = rows();
-        let last = behind.pop().map(|row| row.0);
-        if let (Some(at), Some(_)) = (behind.last().map(|row| row.0), last) {
+        let last = behind.pop();
+        if let (Some(at), Some(_)) = (behind.last().map(|row| row.version), last) {
             assert_eq!(compare(&behind), SchemaState::Behind { at, known });
         }
         let gap = rows().split_off(1);
@@ -369,11 +465,63 @@ mod tests {
             }
         );
         let mut changed = rows();
-        changed[0].2[0] ^= 1;
+        changed[0].checksum[0] ^= 1;
         assert_eq!(
             compare(&changed),
             SchemaState::Changed {
-                version: changed[0].0
+                version: changed[0].version
+            }
+        );
+    }
+
+    #[test]
+    fn a_newer_schema_is_accepted_where_each_later_migration_says_so() {
+        let known = newest_migration();
+        let refused = |at, builds_from| SchemaState::Newer {
+            at,
+            known,
+            builds_from,
+        };
+        let two = known + 2;
+        for (says, state) in [
+            (
+                &[Some(known)][..],
+                SchemaState::Accepted {
+                    at: known + 1,
+                    known,
+                },
+            ),
+            (
+                &[Some(known), Some(known - 1)],
+                SchemaState::Accepted { at: two, known },
+            ),
+            (
+                &[Some(known), Some(known + 1)],
+                refused(two, Some(known + 1)),
+            ),
+            (&[Some(known), None], refused(two, None)),
+            (&[None], refused(known + 1, None)),
+        ] {
+            assert_eq!(compare(&newer(says)), state);
+        }
+        let mut changed = newer(&[Some(known)]);
+        changed[0].checksum[0] ^= 1;
+        assert!(!compare(&changed).is_fit());
+        let mut cut_short = newer(&[Some(known)]);
+        cut_short
+            .last_mut()
+            .unwrap_or_else(|| panic!("no rows"))
+            .success = false;
+        assert_eq!(
+            compare(&cut_short),
+            SchemaState::Dirty { version: known + 1 }
+        );
+        let gap = newer(&[Some(known)]).split_off(1);
+        assert_eq!(
+            compare(&gap),
+            SchemaState::Gap {
+                version: 1,
+                at: known + 1
             }
         );
     }
@@ -383,9 +531,14 @@ mod tests {
         let known = newest_migration();
         for (state, words) in [
             (
-                SchemaState::Newer { at: 942, known },
+                SchemaState::Newer {
+                    at: 942,
+                    known,
+                    builds_from: Some(900),
+                },
                 format!(
-                    "the database is at 942, this build knows 1..{known}; run the newer certmill"
+                    "the database is at 942, this build knows 1..{known}; run the newer certmill \
+                     that migrated it: that schema takes builds that know 900 or more"
                 ),
             ),
             (
@@ -406,12 +559,17 @@ mod tests {
             ),
             (SchemaState::Empty, "run `certmill migrate`".to_owned()),
         ] {
-            let told = state.require_equal().map_err(|e| e.to_string());
+            let told = state.require_fit().map_err(|e| e.to_string());
             assert!(
                 told.as_ref().is_err_and(|told| told.contains(&words)),
                 "{told:?}"
             );
         }
-        assert!(SchemaState::Equal.require_equal().is_ok());
+        assert!(SchemaState::Equal.require_fit().is_ok());
+        assert!(
+            SchemaState::Accepted { at: 942, known }
+                .require_fit()
+                .is_ok()
+        );
     }
 }

@@ -22,6 +22,15 @@ pub enum Error {
         /// What is wrong with it.
         why: crate::Unfit,
     },
+    /// The schema was migrated beyond what this build may work on.
+    #[error(
+        "the database was migrated by a newer certmill that does not take this build, which knows up to \
+         {known}: nothing is worked on; replace this process by the newer build"
+    )]
+    NotAccepted {
+        /// The newest migration that this build knows.
+        known: i64,
+    },
     /// Live jobs with the same unique keys kept ending while this call tried to see them.
     #[error("jobs with the same unique key kept changing; repeat the call")]
     Busy,

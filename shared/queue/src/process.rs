@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
+use certmill_pg::newest_migration;
 use certmill_telemetry::clock::now_utc;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 use time::OffsetDateTime;
 
 use crate::span::interval;
-use crate::{ProcessId, Result};
+use crate::{Error, ProcessId, Result};
 
 /// A process that begins.
 #[derive(Debug, Clone)]
@@ -94,11 +95,13 @@ impl FromRow<'_, PgRow> for ProcessRow {
 /// Writes the row of a new process; its lease starts now.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::NotAccepted`] where the schema has moved on without this build; the database's.
 pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<ProcessId> {
-    let id = sqlx::query_scalar(
-        "INSERT INTO process (role, label, version, queues, kinds, capacity, lease, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $7) RETURNING id",
+    let known = newest_migration();
+    let id: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO process (role, label, version, queues, kinds, capacity, lease, expires_at, schema_known) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $7, $8 \
+         WHERE NOT EXISTS (SELECT FROM schema_acceptance WHERE builds_from > $8) RETURNING id",
     )
     .bind(&process.role)
     .bind(&process.label)
@@ -107,12 +110,14 @@ pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<P
     .bind(&process.kinds)
     .bind(process.capacity)
     .bind(interval(process.lease))
-    .fetch_one(conn)
+    .bind(known)
+    .fetch_optional(conn)
     .await?;
-    Ok(ProcessId(id))
+    id.map(ProcessId).ok_or(Error::NotAccepted { known })
 }
 
-/// Renews the lease; false = declared dead: stop all work and register anew.
+/// Renews the lease; false = declared dead, or of a build that the schema takes no longer: stop all
+/// work and register anew.
 ///
 /// # Errors
 /// The database's.

@@ -21,6 +21,7 @@ async fn look(patient: &Patient) -> Vec<Finding> {
             ID,
             format!("at {}, as this build", certmill_pg::newest_migration()),
         )],
+        Ok(state) if state.is_fit() => vec![Finding::ok(ID, state.words())],
         Ok(state) => {
             let words = state.words();
             let (what, fix) = words.split_once("; ").unwrap_or((&words, ""));

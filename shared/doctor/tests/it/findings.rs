@@ -55,6 +55,19 @@ async fn a_schema_of_another_build_is_told_with_both_versions() {
         .execute(db.owner())
         .await
         .unwrap();
+    let say = "INSERT INTO schema_acceptance (version, builds_from) VALUES (942, $1)";
+    sqlx::query(say)
+        .bind(newest_migration())
+        .execute(db.owner())
+        .await
+        .unwrap();
+    let (level, words) = worst(&patient, "schema").await;
+    assert_eq!(level, Level::Ok, "{words}");
+    assert!(words.contains("may run on it"), "{words}");
+    sqlx::query("DELETE FROM schema_acceptance WHERE version = 942")
+        .execute(db.owner())
+        .await
+        .unwrap();
     let (level, words) = worst(&patient, "schema").await;
     assert_eq!(level, Level::Fail);
     let both = format!(

@@ -1,7 +1,7 @@
 -- What the current login may do beyond, and what it may not do of, what the application needs.
 WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user),
 wanted (tab, privilege) AS (VALUES
-    ('_sqlx_migrations', 'SELECT'), ('kek', 'SELECT'), ('ca_key', 'SELECT'),
+    ('_sqlx_migrations', 'SELECT'), ('schema_acceptance', 'SELECT'), ('kek', 'SELECT'), ('ca_key', 'SELECT'),
     ('process', 'SELECT'), ('process', 'INSERT'), ('process', 'UPDATE'),
     ('job', 'SELECT'), ('job', 'INSERT'), ('job', 'UPDATE'), ('job', 'DELETE'),
     ('job_history', 'SELECT'), ('job_history', 'INSERT'),
@@ -13,7 +13,8 @@ wanted (tab, privilege) AS (VALUES
 unwanted (tab, privilege) AS (VALUES
     ('audit', 'UPDATE'), ('audit', 'DELETE'), ('kek', 'INSERT'), ('kek', 'DELETE'),
     ('ca_key', 'INSERT'), ('ca_key', 'DELETE'),
-    ('_sqlx_migrations', 'INSERT'), ('_sqlx_migrations', 'DELETE'))
+    ('_sqlx_migrations', 'INSERT'), ('_sqlx_migrations', 'DELETE'),
+    ('schema_acceptance', 'INSERT'), ('schema_acceptance', 'UPDATE'), ('schema_acceptance', 'DELETE'))
 SELECT me.rolname::text,
        me.rolsuper,
        array_remove(ARRAY[

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use certmill_pg::{Error, SchemaState, migrate, newest_migration, schema_state};
+use certmill_pg::{Error, SchemaState, migrate, migration_plan, newest_migration, schema_state};
 use certmill_testkit::TestDb;
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, Executor, PgConnection};
@@ -38,11 +38,7 @@ async fn two_migrators_at_once_do_not_collide() {
     );
     one.unwrap();
     two.unwrap();
-    schema_state(db.app())
-        .await
-        .unwrap()
-        .require_equal()
-        .unwrap();
+    schema_state(db.app()).await.unwrap().require_fit().unwrap();
 }
 
 #[tokio::test]
@@ -62,13 +58,108 @@ async fn a_newer_schema_is_refused_with_both_versions() {
         words.contains(&format!("..{}", newest_migration())),
         "{words}"
     );
+    assert!(schema_state(db.app()).await.unwrap().require_fit().is_err());
+}
+
+/// A migration that this build does not know, and what it says of older builds.
+async fn plant_newer(db: &TestDb, version: i64, builds_from: i64) {
+    sqlx::query("INSERT INTO _sqlx_migrations VALUES ($1, 'later', now(), true, '', 0)")
+        .bind(version)
+        .execute(db.owner())
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO schema_acceptance (version, builds_from) VALUES ($1, $2)")
+        .bind(version)
+        .bind(builds_from)
+        .execute(db.owner())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_accepts_this_build_is_worked_on_and_left_alone() {
+    let db = TestDb::new().await;
+    let known = newest_migration();
+    plant_newer(&db, known + 1, known).await;
+    let state = schema_state(db.app()).await.unwrap();
+    let at = known + 1;
+    assert_eq!(state, SchemaState::Accepted { at, known });
+    state.require_fit().unwrap();
+    let said = Mutex::new(String::new());
+    let note = |line: &str| said.lock().unwrap().push_str(line);
+    // A roll-back runs the older build's `migrate` first.
+    migrate(db.owner(), APP, &note).await.unwrap();
+    assert!(said.lock().unwrap().contains("nothing to run"), "{said:?}");
+
+    plant_newer(&db, known + 2, known + 1).await;
+    let words = schema_state(db.app()).await.unwrap().words();
     assert!(
-        schema_state(db.app())
-            .await
-            .unwrap()
-            .require_equal()
-            .is_err()
+        words.contains(&format!("takes builds that know {at} or more")),
+        "{words}"
     );
+    assert!(migrate(db.owner(), APP, &|_| {}).await.is_err());
+}
+
+#[tokio::test]
+async fn a_migration_that_a_living_process_could_not_follow_is_refused() {
+    let db = TestDb::new().await;
+    let newest = newest_migration();
+    let plant = "INSERT INTO process (role, label, version, lease, expires_at, schema_known) \
+                 VALUES ('worker', 'old-one', '0.0.1', '1 h', clock_timestamp() + make_interval(secs => $1), $2)";
+    // The process of a build of today, one of long ago that is dead, and one that lives.
+    for (left_s, known) in [(3600.0, newest), (-1.0, 3), (3600.0, 3)] {
+        sqlx::query(plant)
+            .bind(left_s)
+            .bind(known)
+            .execute(db.owner())
+            .await
+            .unwrap();
+    }
+    for table in ["_sqlx_migrations", "schema_acceptance"] {
+        let statement = format!("DELETE FROM {table} WHERE version = {newest}");
+        db.owner()
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .unwrap();
+    }
+    let plan = migration_plan(db.owner()).await.unwrap();
+    assert_eq!(
+        (plan.running.len(), plan.left_behind.len()),
+        (2, 1),
+        "{plan:?}"
+    );
+    let words = migrate(db.owner(), APP, &|_| {})
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        words.contains("these processes run: old-one (worker, knows 3);"),
+        "{words}"
+    );
+    let state = schema_state(db.app()).await.unwrap();
+    assert!(matches!(state, SchemaState::Behind { .. }), "{state:?}");
+}
+
+#[tokio::test]
+async fn a_role_that_starts_while_a_migrator_works_is_refused_until_it_is_done() {
+    let db = TestDb::empty().await;
+    let (mut before, mut after) = (0, 0);
+    let migrator = migrate(db.owner(), APP, &|_| {});
+    tokio::pin!(migrator);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut migrator => break done.unwrap(),
+            // Asked as the owner: the application is granted what it needs at the end.
+            state = schema_state(db.owner()) => match state.unwrap() {
+                SchemaState::Empty | SchemaState::Behind { .. } => before += 1,
+                SchemaState::Equal => after += 1,
+                other => panic!("{other:?}"),
+            },
+        }
+    }
+    assert!(before > 0, "nobody looked ({after} looks afterwards)");
+    assert!(schema_state(db.app()).await.unwrap().is_fit());
 }
 
 #[tokio::test]
@@ -86,7 +177,7 @@ async fn behind_and_dirty_say_what_to_run() {
         .await
         .unwrap();
     let known = newest_migration();
-    let refused = |state: SchemaState| state.require_equal().unwrap_err().to_string();
+    let refused = |state: SchemaState| state.require_fit().unwrap_err().to_string();
     let gap = schema_state(db.app()).await.unwrap();
     assert_eq!(
         gap,
@@ -119,7 +210,7 @@ async fn a_database_of_an_older_build_is_told_with_both_versions() {
     let words = schema_state(db.app())
         .await
         .unwrap()
-        .require_equal()
+        .require_fit()
         .unwrap_err()
         .to_string();
     assert!(
@@ -175,6 +266,8 @@ async fn the_app_role_cannot_change_the_schema() {
         "ALTER TABLE team ADD COLUMN x int",
         "TRUNCATE team",
         "DELETE FROM _sqlx_migrations",
+        "INSERT INTO schema_acceptance VALUES (942, 1)",
+        "UPDATE schema_acceptance SET builds_from = 1",
         "SELECT grant_app('certmill_app')",
         "SELECT * FROM pg_authid",
         "CREATE ROLE somebody",

@@ -69,20 +69,20 @@ async fn the_list_of_locks_is_what_postgres_shows() {
 async fn a_plan_names_what_is_missing_and_changes_nothing() {
     let db = TestDb::empty().await;
     let all = migration_plan(db.owner()).await.unwrap();
-    assert_eq!(all.len() as i64, newest_migration());
+    assert_eq!(all.migrations.len() as i64, newest_migration());
     assert!(
-        all.iter().all(|one| one.locks.is_empty()),
+        all.migrations.iter().all(|one| one.locks.is_empty()),
         "nothing is there"
     );
     migrate(db.owner(), "certmill_app", &|_| {}).await.unwrap();
-    assert_eq!(migration_plan(db.owner()).await.unwrap(), []);
+    assert_eq!(migration_plan(db.owner()).await.unwrap().migrations, []);
 
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 16")
         .execute(db.owner())
         .await
         .unwrap();
     let plan = migration_plan(db.owner()).await.unwrap();
-    let [only] = plan.as_slice() else {
+    let [only] = plan.migrations.as_slice() else {
         panic!("{plan:?}")
     };
     assert_eq!((only.version, only.description.as_str()), (16, "terms"));

@@ -1,4 +1,5 @@
--- Renews a process's lease; no row = declared dead, stop all work and register anew.
+-- Renews a process's lease; no row = declared dead, or a migration takes builds like this one no
+-- longer: stop all work and register anew.
 -- A beat that comes late, or from before a step of the clock, restarts steady_since.
 -- Trap: touching an indexed column would end HOT updates: none of these is indexed.
 -- $1 process $2 its clock; the difference is shown and decides nothing
@@ -10,4 +11,5 @@ UPDATE process SET
     skew_ms = (extract(epoch FROM $2::timestamptz - clock_timestamp()) * 1000)::bigint,
     expires_at = clock_timestamp() + lease
 WHERE id = $1 AND dead_at IS NULL
+    AND NOT EXISTS (SELECT FROM schema_acceptance WHERE builds_from > process.schema_known)
 RETURNING id

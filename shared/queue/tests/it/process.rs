@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use certmill_queue::process::{NewProcess, processes};
 use certmill_queue::rescue::mark_dead;
-use certmill_queue::{Beat, BeatOptions, Standing, claim};
+use certmill_queue::{Beat, BeatOptions, Error, Standing, claim};
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 
@@ -107,4 +107,36 @@ async fn a_beat_that_is_not_answered_within_the_lease_means_lost() {
         "{:?}",
         began.elapsed()
     );
+}
+
+#[tokio::test]
+async fn a_process_that_the_schema_takes_no_longer_is_lost_and_cannot_come_back() {
+    let db = db().await;
+    let tasks = Tasks::new(Shutdown::new());
+    let beat = Beat::start(&tasks, options(&db, 2000)).await.unwrap();
+    let known = certmill_pg::newest_migration();
+    let told: Option<i64> = sqlx::query_scalar("SELECT schema_known FROM process WHERE id = $1")
+        .bind(beat.process_id().0)
+        .fetch_one(db.app())
+        .await
+        .unwrap();
+    assert_eq!(told, Some(known));
+    let plant = "INSERT INTO schema_acceptance (version, builds_from) VALUES ($1, $2)";
+    for (version, builds_from) in [(known + 1, known), (known + 2, known + 1)] {
+        assert_eq!(*beat.standing().borrow(), Standing::Held);
+        sqlx::query(plant)
+            .bind(version)
+            .bind(builds_from)
+            .execute(db.owner())
+            .await
+            .unwrap();
+        if builds_from == known {
+            // A later migration that takes it: others join, and its beats go on.
+            Beat::start(&tasks, options(&db, 2000)).await.unwrap();
+        }
+    }
+    until_lost(&beat).await;
+    let refused = Beat::start(&tasks, options(&db, 2000)).await.unwrap_err();
+    assert!(matches!(refused, Error::NotAccepted { .. }), "{refused}");
+    assert!(refused.to_string().contains("nothing is worked on"));
 }
