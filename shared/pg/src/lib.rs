@@ -15,6 +15,7 @@ mod login;
 mod migrator;
 mod pool;
 mod pooling;
+mod schema_state;
 mod server;
 pub mod vitals;
 
@@ -26,9 +27,10 @@ pub use horizon::{Horizon, HorizonLimits, SnapshotHolder};
 pub use keeper::{LoginKeeper, UrlSource};
 pub use locks::{MigrationPlan, PlannedLock, PlannedMigration, migration_plan};
 pub use login::Refusal;
-pub use migrator::{SchemaState, known_range, migrate, newest_migration, schema_state};
+pub use migrator::{known_range, migrate, newest_migration};
 pub use pool::{
     ConnectOptions, Connection, PLANNING, Pool, PoolConnection, Tx, begin, connect, connect_one,
 };
 pub use pooling::{Pooling, pooling, require_fit};
+pub use schema_state::{SchemaState, schema_state};
 pub use server::{MINIMUM_MAJOR, TESTED_MAJOR};

@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
 use crate::acceptance::{self, RunningBuild};
-use crate::migrator::{Missing, SchemaState, missing};
+use crate::schema_state::{Missing, SchemaState, missing};
 use crate::{Pool, Result};
 
 /// A line a lock: migration, table, mode. Only modes that make somebody wait.
