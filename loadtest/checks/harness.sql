@@ -116,6 +116,14 @@ CREATE TABLE harness.h_enqueue (
     t1             timestamptz NOT NULL
 );
 
+-- Loaded from the ledger of the rehearsal CA, in its order, never from the server's own tables.
+CREATE TABLE harness.h_ca (
+    seq       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operation text NOT NULL,          -- new_order, finalize, revoke
+    ca_order  bigint,
+    accepted  boolean NOT NULL
+);
+
 -- Instants of the run, by the database's clock: `healed` = the last fault is over.
 CREATE TABLE harness.phase (name text PRIMARY KEY, at timestamptz NOT NULL);
 

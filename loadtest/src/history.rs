@@ -35,6 +35,31 @@ struct Entry {
     why: Option<String>,
 }
 
+/// Loads what the CA noted, for the checkers.
+///
+/// # Errors
+/// The database's.
+pub async fn load_ca_ledger(ledger: &[certmill_rehearsal::Entry], pool: &Pool) -> Result<()> {
+    let rows: Vec<serde_json::Value> = ledger
+        .iter()
+        .map(|entry| {
+            serde_json::json!({
+                "operation": entry.operation,
+                "ca_order": entry.order,
+                "accepted": entry.accepted,
+            })
+        })
+        .collect();
+    sqlx::query(
+        "INSERT INTO harness.h_ca (operation, ca_order, accepted) SELECT operation, ca_order, accepted \
+         FROM jsonb_to_recordset($1) AS h (operation text, ca_order bigint, accepted boolean)",
+    )
+    .bind(serde_json::Value::Array(rows))
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Ids as an answer shows them.
 pub struct Ids<'a> {
     /// `cert_...`

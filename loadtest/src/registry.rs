@@ -41,6 +41,16 @@ pub struct Suite {
 /// All suites.
 pub const SUITES: &[Suite] = &[
     Suite {
+        name: "budget",
+        about: suites::budget::ABOUT,
+        run: |extent, selection| {
+            Box::pin(async move {
+                ensure!(selection.is_all(), "the suite budget has no parts");
+                suites::budget::run(extent).await
+            })
+        },
+    },
+    Suite {
         name: "issuance",
         about: suites::issuance::ABOUT,
         run: |extent, selection| {

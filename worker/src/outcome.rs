@@ -23,6 +23,8 @@ pub enum Outcome {
         /// Why, as `waiting_on` shows it.
         code: &'static str,
     },
+    /// Not begun, and not to be for the moment: it waits again as it was, with its place in the line.
+    GiveBack,
     /// The attempt failed.
     Fail(Failed),
     /// It was asked to stop, and did; how, in words. If nobody wants that any more by now, it waits
@@ -48,9 +50,9 @@ pub struct Failed {
 }
 
 /// Longest wait that an issuer's Retry-After is followed for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Shortest one.
-const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Turns a connector's fault into an outcome. `rng` spreads the backoff.
 #[must_use]

@@ -5,6 +5,7 @@ use crate::failpoint::Failpoints;
 use crate::outcome::{Failed, Outcome};
 use certmill_domain::waiting;
 use certmill_pg::Pool;
+use certmill_queue::release::release;
 use certmill_queue::{ClaimedJob, Failure, Finished, Finisher, Stopped, Until, Verdict};
 use certmill_service::Error;
 use certmill_service::effects::{settle_failure, settle_snooze};
@@ -37,6 +38,10 @@ pub(crate) async fn settle(
         Outcome::Snooze { after, code } => {
             let stopped = stopped("it was about to wait", log);
             let settled = repeated(|| snooze_once(pool, &job, after, code, &stopped));
+            finish_up(finisher, &job, Box::pin(settled).await);
+        }
+        Outcome::GiveBack => {
+            let settled = repeated(|| give_back_once(pool, &job, log.as_ref()));
             finish_up(finisher, &job, Box::pin(settled).await);
         }
         Outcome::Stop(how) => {
@@ -92,6 +97,15 @@ async fn snooze_once(
 ) -> Result<(), Error> {
     settle_snooze(pool, job, Until::After(after), code, Some(stopped)).await?;
     Ok(())
+}
+
+/// One that somebody wants cancelled is not given back: it ends here.
+async fn give_back_once(pool: &Pool, job: &ClaimedJob, log: Option<&Value>) -> Result<(), Error> {
+    if release(pool, &[job.lease]).await? == 1 {
+        return Ok(());
+    }
+    let stopped = stopped("it was about to wait", log.cloned());
+    snooze_once(pool, job, Duration::ZERO, waiting::WORKER, &stopped).await
 }
 
 async fn fail_once(

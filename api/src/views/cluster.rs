@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use certmill_coordination::budget::Headroom;
 use certmill_coordination::{LeaderRow, ScheduleRow, TermRow};
 use certmill_queue::process::ProcessRow;
 use certmill_service::cluster::Cluster;
-use certmill_wire::{ClusterView, LeaderView, ProcessView, ScheduleView, TermView};
+use certmill_wire::{BudgetView, ClusterView, LeaderView, ProcessView, ScheduleView, TermView};
 
 use crate::VERSION;
 
@@ -20,6 +21,20 @@ pub(crate) fn cluster(found: Cluster) -> ClusterView {
         leader: found.leader.and_then(leader),
         terms: found.terms.into_iter().map(term).collect(),
         schedules: found.schedules.into_iter().map(schedule).collect(),
+        budgets: found.budgets.into_iter().map(budget).collect(),
+    }
+}
+
+fn budget(row: Headroom) -> BudgetView {
+    BudgetView {
+        issuer: row.issuer,
+        scope: row.scope,
+        most: row.most,
+        window_s: row.window_s,
+        reserve: row.reserve,
+        used: row.used,
+        waiting: row.waiting,
+        clears_in_s: row.clears_in_s,
     }
 }
 

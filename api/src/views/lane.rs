@@ -13,6 +13,8 @@ pub(crate) fn lane(row: LaneDepth) -> LaneView {
         max_running: lane.max_running,
         paused_at: lane.paused_at,
         pause_reason: lane.pause_reason,
+        closed_until: lane.closed_until,
+        reserved_until: lane.reserved_until,
         due: row.due,
         due_more: row.due_more,
         oldest_due_age_s: row.oldest_due_age_s,

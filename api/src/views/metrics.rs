@@ -127,6 +127,7 @@ mod tests {
             leader: None,
             terms: Vec::new(),
             schedules: Vec::new(),
+            budgets: Vec::new(),
         }
     }
 
@@ -151,6 +152,7 @@ mod tests {
         };
         let cluster = Cluster {
             schedules: vec![row],
+            budgets: Vec::new(),
             ..nobody()
         };
         let text = metrics(&lanes, &cluster);
@@ -173,6 +175,8 @@ mod tests {
                 max_running: Some(25),
                 paused_at: None,
                 pause_reason: None,
+                closed_until: None,
+                reserved_until: None,
             },
             due: 7,
             due_more: false,

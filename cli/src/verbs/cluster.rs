@@ -1,7 +1,9 @@
 //! `certmill cluster`: replicas, who leads and why, what the schedules did, what limits hold.
 
 use certmill_telemetry::clock::now_utc;
-use certmill_wire::{ClusterView, LaneView, LeaderView, ProcessView, ScheduleView, TermView};
+use certmill_wire::{
+    BudgetView, ClusterView, LaneView, LeaderView, ProcessView, ScheduleView, TermView,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -80,6 +82,21 @@ fn print(found: &Cluster, session: &Session) -> Result<(), Failure> {
         cluster.terms.iter().map(term).collect(),
         &["EPOCH", "LEADER", "BEGAN", "AFTER", "VACANT"],
     )?;
+    if !cluster.budgets.is_empty() {
+        rows(
+            cluster.budgets.iter().map(budget).collect(),
+            &[
+                "BUDGET OF",
+                "BY",
+                "ORDERS",
+                "EVERY",
+                "RESERVE",
+                "USED",
+                "WAITING",
+                "CLEARS IN",
+            ],
+        )?;
+    }
     if found.limited_lanes.is_empty() {
         return Ok(());
     }
@@ -163,6 +180,28 @@ fn term(one: &TermView) -> Vec<String> {
         one.after.clone().unwrap_or_default(),
         vacancy(one),
     ]
+}
+
+fn budget(one: &BudgetView) -> Vec<String> {
+    vec![
+        one.issuer.clone(),
+        one.scope.clone(),
+        one.most.to_string(),
+        span(one.window_s),
+        one.reserve.to_string(),
+        one.used.map(|used| used.to_string()).unwrap_or_default(),
+        one.waiting.map(|many| many.to_string()).unwrap_or_default(),
+        one.clears_in_s.map(in_seconds).unwrap_or_default(),
+    ]
+}
+
+fn in_seconds(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole seconds are enough; `as` saturates"
+    )]
+    let seconds = seconds.ceil() as i64;
+    rounded(seconds)
 }
 
 fn lane(one: &LaneView) -> Vec<String> {

@@ -2,7 +2,9 @@
 //!
 //! Invariant: whatever holds jobs back is shown with its reason.
 
+use certmill_telemetry::clock::now_utc;
 use certmill_wire::{ActionRequest, LaneLimitRequest, LaneView, PausedKindView};
+use time::OffsetDateTime;
 
 use crate::args::LanesVerb;
 use crate::failure::Failure;
@@ -138,9 +140,22 @@ fn age(seconds: f64) -> String {
 
 fn state(lane: &LaneView) -> String {
     match (lane.paused_at, &lane.pause_reason) {
-        (None, _) => "claimed from".into(),
+        (None, _) => open(lane, now_utc()),
         (Some(at), None) => format!("paused since {}", instant(at)),
         (Some(at), Some(reason)) => format!("paused since {}: {reason}", instant(at)),
+    }
+}
+
+/// Whether the budget of its issuer lets anything through.
+fn open(lane: &LaneView, now: OffsetDateTime) -> String {
+    let ahead = |at: Option<OffsetDateTime>| at.filter(|at| *at > now);
+    match (ahead(lane.closed_until), ahead(lane.reserved_until)) {
+        (Some(at), _) => format!(
+            "closed until {}: its issuer's budget is used up",
+            instant(at)
+        ),
+        (None, Some(at)) => format!("only what is most urgent until {}", instant(at)),
+        (None, None) => "claimed from".into(),
     }
 }
 

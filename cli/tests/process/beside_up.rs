@@ -5,8 +5,8 @@
     reason = "the command line and OpenSSL are processes"
 )]
 
+use certmill_testkit::free_address;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,8 +32,7 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         // The server's user must reach the data folder.
         set_mode(dir.path(), 0o755);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = port.local_addr().unwrap().to_string();
+        let listen = free_address().to_string();
         Self {
             up: None,
             dir,

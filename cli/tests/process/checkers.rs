@@ -36,6 +36,13 @@ CREATE FUNCTION pg_temp.ord(n int, state text, serial text) RETURNS void LANGUAG
     INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, state, serial, not_before, not_after)
     VALUES (1, lpad(n::text, 32, '0')::uuid, 1, lpad('9', 32, '0')::uuid, state, decode(serial, 'hex'),
         now(), now() + interval '1 min') $$;
+CREATE FUNCTION pg_temp.ca(operation text, ca_order bigint, accepted boolean) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO harness.h_ca (operation, ca_order, accepted) VALUES (operation, ca_order, accepted) $$;
+CREATE FUNCTION pg_temp.far(n int, generation int, ca_order int) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO cert_order (team_id, certificate_id, generation, issuer_id, state, serial, not_before, not_after, remote)
+    VALUES (1, lpad(n::text, 32, '0')::uuid, generation, lpad('9', 32, '0')::uuid, 'failed',
+        decode(lpad(ca_order::text, 32, '0'), 'hex'), now(), now() + interval '1 min',
+        jsonb_build_object('finalized', jsonb_build_object('order', ca_order))) $$;
 CREATE FUNCTION pg_temp.job(n bigint, state int, due interval, attempt int) RETURNS void LANGUAGE sql AS $$
     INSERT INTO job (id, team_id, queue, kind, state, run_at, attempt, max_attempts, worker_id, lease_token, deadline_at)
     OVERRIDING SYSTEM VALUE VALUES (n, 1, 'q', 'k', state, now() + due, attempt, 3, 7, 1, now()) $$;
@@ -155,6 +162,18 @@ const PLANTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "I7b_one_finalize_a_generation",
+        &[
+            "SELECT pg_temp.ca('finalize', 1, true)",
+            "SELECT pg_temp.far(1, 1, 5), pg_temp.far(1, 1, 6), pg_temp.ca('finalize', 5, true), \
+             pg_temp.ca('finalize', 6, true)",
+        ],
+    ),
+    (
+        "I7c_orphans_have_a_fault",
+        &["SELECT pg_temp.ca('new_order', 1, true)"],
+    ),
+    (
         "I9c_one_audit_row_a_change",
         &[
             "SELECT pg_temp.ver(1, 1, '0', '1 min', 'a1')",
@@ -185,6 +204,19 @@ const PLANTS: &[(&str, &[&str])] = &[
     (
         "I13_attempts_bounded",
         &["SELECT pg_temp.job(1, 0, '0', 4)"],
+    ),
+    (
+        "I14a_no_window_is_overdrawn",
+        &[
+            "INSERT INTO ca_budget (id, issuer_id, scope, most, window_s) \
+             VALUES (lpad('5', 32, '0')::uuid, new_id(), 'account', 1, 60); \
+             INSERT INTO ca_grant (budget_id, key, nth, granted_at, order_id) SELECT \
+             lpad('5', 32, '0')::uuid, '', n, now() + n * interval '50 s', new_id() FROM generate_series(1, 2) n",
+        ],
+    ),
+    (
+        "I14b_the_ca_refused_nothing",
+        &["SELECT pg_temp.ca('new_order', NULL, false)"],
     ),
     (
         "I20a_all_moved_since_the_last_fault",

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -16,7 +15,7 @@ use certmill_loadtest::checks::{self, Violation};
 use certmill_loadtest::history::History;
 use certmill_pg::Pool;
 use certmill_settings::read_key_file;
-use certmill_testkit::{Bouncer, Release, TestDb};
+use certmill_testkit::{Bouncer, Release, TestDb, free_address};
 use certmill_wire::client::{Client, ClientConfig};
 use rustix::process::Signal;
 use secrecy::ExposeSecret as _;
@@ -25,13 +24,30 @@ use sqlx::AssertSqlSafe;
 use crate::child::{self, Child};
 use crate::progress::say;
 
-/// Name and role of every process.
-pub const MEMBERS: [(&str, &str); 5] = [
+/// Name and role of a process.
+pub type Member = (&'static str, &'static str);
+
+/// Every process, as most tests have them; the first api is the one that clients ask.
+pub const MEMBERS: &[Member] = &[
     ("api-1", "api"),
     ("worker-1", "worker"),
     ("worker-2", "worker"),
     ("scheduler-1", "scheduler"),
     ("scheduler-2", "scheduler"),
+];
+
+/// As many as the long run has.
+pub const MANY_MEMBERS: &[Member] = &[
+    ("api-1", "api"),
+    ("api-2", "api"),
+    ("api-3", "api"),
+    ("worker-1", "worker"),
+    ("worker-2", "worker"),
+    ("worker-3", "worker"),
+    ("worker-4", "worker"),
+    ("scheduler-1", "scheduler"),
+    ("scheduler-2", "scheduler"),
+    ("scheduler-3", "scheduler"),
 ];
 
 /// How long a process may take to be ready; the api needs a worker for its own certificate.
@@ -56,17 +72,29 @@ pub struct Cluster {
     members: BTreeMap<&'static str, Child>,
     db: TestDb,
     folder: PathBuf,
-    listen: String,
+    listens: BTreeMap<&'static str, String>,
     settings: Vec<(String, String)>,
+    all: &'static [Member],
 }
 
 impl Cluster {
     /// Migrates a fresh database, installs the event log, starts all processes and waits until
     /// they are ready. `more` are further settings.
     pub async fn start(more: &[(&str, &str)]) -> Self {
+        Self::start_with(MEMBERS, more).await
+    }
+
+    /// The same, with these processes.
+    pub async fn start_with(all: &'static [Member], more: &[(&str, &str)]) -> Self {
         let mut cluster = Self::migrated(more).await;
+        cluster.all = all;
         cluster.launch_all().await;
         cluster
+    }
+
+    /// Name and role of every process that it has.
+    pub fn all(&self) -> &'static [Member] {
+        self.all
     }
 
     async fn migrated(more: &[(&str, &str)]) -> Self {
@@ -78,16 +106,12 @@ impl Cluster {
             .unwrap()
             .keep();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let cluster = Self {
             members: BTreeMap::new(),
             db,
             folder,
-            listen: format!("127.0.0.1:{port}"),
+            listens: BTreeMap::new(),
+            all: MEMBERS,
             settings: SETTINGS.iter().chain(more).map(own).collect(),
         };
         cluster.migrate().await;
@@ -95,10 +119,10 @@ impl Cluster {
     }
 
     async fn launch_all(&mut self) {
-        for (name, _) in MEMBERS {
+        for (name, _) in self.all {
             self.launch(name);
         }
-        for (name, _) in MEMBERS {
+        for (name, _) in self.all {
             self.ready(name).await;
         }
     }
@@ -149,11 +173,13 @@ impl Cluster {
 
     /// Starts a process under this name.
     pub fn launch(&mut self, name: &'static str) {
-        let role = MEMBERS.iter().find(|member| member.0 == name).unwrap().1;
+        let role = self.all.iter().find(|member| member.0 == name).unwrap().1;
         let mut args = vec![role.to_owned(), "--name".to_owned(), name.to_owned()];
         args.extend(self.args(name));
         if role == "api" {
-            args.extend(["--listen".to_owned(), self.listen.clone()]);
+            let listen = self.listens.entry(name);
+            let listen = listen.or_insert_with(|| free_address().to_string());
+            args.extend(["--listen".to_owned(), listen.clone()]);
         }
         let child = Child::start(name, &args, &self.env(), &self.log(name));
         self.members.insert(name, child);
@@ -250,7 +276,7 @@ impl Cluster {
                 .await
                 .unwrap();
         let key = read_key_file("admin key", &self.folder.join("keys/admin.key")).unwrap();
-        let config = ClientConfig::new(format!("https://{}", self.listen))
+        let config = ClientConfig::new(format!("https://{}", self.listen()))
             .with_api_key(key)
             .with_ca_pem(certmill_crypto::chain::certificate_pem(&root));
         let client = Client::new(config).unwrap();
@@ -293,9 +319,9 @@ impl Cluster {
         members.map(|(name, child)| (*name, child.id())).collect()
     }
 
-    /// Where the api listens.
+    /// Where the first api listens.
     pub fn listen(&self) -> &str {
-        &self.listen
+        &self.listens["api-1"]
     }
 
     /// The database that all share.
@@ -321,7 +347,7 @@ impl Cluster {
         .fetch_optional(self.owner())
         .await
         .unwrap();
-        MEMBERS
+        self.all
             .iter()
             .map(|member| member.0)
             .find(|name| Some(*name) == label.as_deref())
@@ -334,7 +360,7 @@ impl Cluster {
                 .filter(|line| line["event"] == event)
                 .count()
         };
-        MEMBERS.into_iter().map(count).sum()
+        self.all.iter().copied().map(count).sum()
     }
 
     fn log(&self, name: &str) -> PathBuf {

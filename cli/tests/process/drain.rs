@@ -31,7 +31,7 @@ async fn sigterm_drains_each_role() {
     wait_for_running(cluster.owner(), "worker-1").await;
     end(&mut cluster, "worker-1").await;
     tokio::join!(workload.request(), end(&mut cluster, "api-1"));
-    for (name, _) in MEMBERS {
+    for (name, _) in MEMBERS.iter().copied() {
         if cluster.is_up(name) {
             end(&mut cluster, name).await;
         }

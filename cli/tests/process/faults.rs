@@ -10,7 +10,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rustix::process::Signal;
 
-use crate::cluster::{Cluster, MEMBERS};
+use crate::cluster::{Cluster, MEMBERS, Member};
 use crate::progress::say;
 
 /// How long a process is stopped: longer than its lease.
@@ -23,12 +23,17 @@ const MOMENT: Duration = Duration::from_secs(4);
 pub enum Harm {
     Kill,
     Pause,
+    /// All its sessions are ended by the server.
+    Disconnect,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Whom {
     Worker(&'static str),
     Leader,
+    /// One of those that clients do not ask.
+    Api(&'static str),
+    Everybody,
 }
 
 /// One fault at an instant after the start.
@@ -45,6 +50,7 @@ pub struct Done {
     pub kills: usize,
     pub pauses: usize,
     pub leader_faults: usize,
+    pub disconnects: usize,
 }
 
 /// The faults of one run.
@@ -70,7 +76,7 @@ impl<'a> Faults<'a> {
     /// Harms for this long, then waits until everything is up again. If no fence was refused until
     /// then, workers are paused up to three times more, so that a run of bad luck is no failure.
     pub async fn run(&mut self, rng: &mut StdRng, length: Duration) {
-        for fault in plan(rng, length) {
+        for fault in plan(rng, length, self.cluster.all()) {
             self.wait_until(fault.at).await;
             self.harm(fault.whom, fault.harm).await;
         }
@@ -82,7 +88,8 @@ impl<'a> Faults<'a> {
             say("no fence was refused yet: one more pause");
             self.wait_until(self.began.elapsed() + Duration::from_secs(8))
                 .await;
-            self.harm(Whom::Worker(worker(rng)), Harm::Pause).await;
+            let worker = drawn(rng, self.cluster.all(), "worker").unwrap();
+            self.harm(Whom::Worker(worker), Harm::Pause).await;
             self.heal().await;
         }
     }
@@ -108,7 +115,13 @@ impl<'a> Faults<'a> {
                 self.done.leader_faults += 1;
                 name
             }
+            Whom::Api(name) => name,
+            Whom::Everybody => "everybody",
         };
+        if self.paused.iter().any(|paused| paused.1 == name) {
+            say(format_args!("{name} is paused: no fault"));
+            return;
+        }
         say(format_args!(
             "{:>3} s: {harm:?} {name}",
             self.began.elapsed().as_secs()
@@ -124,7 +137,21 @@ impl<'a> Faults<'a> {
                 self.paused.push((Instant::now() + PAUSE, name));
                 self.done.pauses += 1;
             }
+            Harm::Disconnect => {
+                self.disconnect().await;
+                self.done.disconnects += 1;
+            }
         }
+    }
+
+    async fn disconnect(&self) {
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND usename <> current_user",
+        )
+        .execute(self.cluster.owner())
+        .await
+        .unwrap();
     }
 
     /// A fault hurts while the worker has jobs; a few seconds are waited for that.
@@ -185,8 +212,9 @@ impl<'a> Faults<'a> {
 }
 
 /// Worker faults 16 to 19 s apart, each pair a kill and a pause in either order; 8 to 9 s after
-/// each a fault of the leader, of the other sort.
-fn plan(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
+/// each a fault of the leader, of the other sort. Where there are apis that nobody asks, those too, and
+/// every third time all sessions are ended.
+fn plan(rng: &mut StdRng, length: Duration, all: &[Member]) -> Vec<Fault> {
     let mut plan = Vec::new();
     let mut at = Duration::from_secs(6);
     let mut pair = [Harm::Pause, Harm::Kill];
@@ -198,7 +226,7 @@ fn plan(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
         let (harm, other) = (pair[next % 2], pair[(next + 1) % 2]);
         plan.push(Fault {
             at,
-            whom: Whom::Worker(worker(rng)),
+            whom: Whom::Worker(drawn(rng, all, "worker").unwrap()),
             harm,
         });
         let between = at + Duration::from_millis(rng.random_range(8_000..9_000));
@@ -207,17 +235,27 @@ fn plan(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
             whom: Whom::Leader,
             harm: other,
         });
+        let soon = |seconds: u64| at + Duration::from_secs(seconds);
+        if let Some(api) = drawn(rng, all, "api") {
+            let (at, whom) = (soon(3), Whom::Api(api));
+            plan.push(Fault { at, whom, harm });
+        }
+        if all.len() > MEMBERS.len() && next % 3 == 2 {
+            let (at, whom, harm) = (soon(5), Whom::Everybody, Harm::Disconnect);
+            plan.push(Fault { at, whom, harm });
+        }
         at += Duration::from_millis(rng.random_range(16_000..19_000));
         next += 1;
     }
+    plan.sort_by_key(|fault| fault.at);
     plan
 }
 
-fn worker(rng: &mut StdRng) -> &'static str {
-    let workers: Vec<&'static str> = MEMBERS
+/// One of that role; of the apis, one that clients do not ask.
+fn drawn(rng: &mut StdRng, all: &[Member], role: &str) -> Option<&'static str> {
+    let meant = all
         .iter()
-        .filter(|member| member.1 == "worker")
-        .map(|member| member.0)
-        .collect();
-    workers[rng.random_range(0..workers.len())]
+        .filter(|member| member.1 == role && member.0 != "api-1");
+    let names: Vec<&'static str> = meant.map(|member| member.0).collect();
+    (!names.is_empty()).then(|| names[rng.random_range(0..names.len())])
 }

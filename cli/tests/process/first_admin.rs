@@ -1,8 +1,8 @@
 //! The first admin by token and the life of a key, through the command line and real processes.
 #![allow(clippy::disallowed_methods, reason = "the command line is a process")]
 
+use certmill_testkit::free_address;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -24,9 +24,7 @@ struct Household {
 impl Household {
     async fn move_in() -> Self {
         let house = House::build(Some(TOKEN)).await;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = port.local_addr().unwrap().to_string();
-        drop(port);
+        let listen = free_address().to_string();
         let mut household = Self {
             running: Vec::new(),
             house,

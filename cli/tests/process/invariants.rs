@@ -4,14 +4,16 @@
 use std::time::{Duration, Instant};
 
 use certmill_loadtest::checks;
+use certmill_loadtest::history::load_ca_ledger;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::ONE_AT_A_TIME;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MANY_MEMBERS, MEMBERS};
+use crate::far::{FAR, far, orders};
 use crate::faults::{Done, Faults};
 use crate::progress::{report, say, tally};
-use crate::seed::{length, seed};
+use crate::seed::{is_full, length, seed};
 use crate::workload::Workload;
 
 /// Everything due must have moved so soon after the last fault.
@@ -25,15 +27,25 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
         ("failpoints.finish_delay_ms_max", "3000"),
         ("failpoints.finish_delay_share", "0.67"),
     ];
-    let mut cluster = Cluster::start(&delays).await;
+    let members = if is_full() { MANY_MEMBERS } else { MEMBERS };
+    let mut cluster = Cluster::start_with(members, &delays).await;
+    let ca = far(&cluster).await;
     let mut workload = Workload::begin(cluster.client().await, seed).await;
+    workload.beside = Some(FAR);
     say(format_args!(
         "cluster is up; faults for {} s",
         length.as_secs()
     ));
     let done = harm_and_work(&mut cluster, &mut workload, seed, length).await;
     let moved = wait_until_moved(&cluster).await;
+    load_ca_ledger(&ca.ledger(), cluster.owner()).await.unwrap();
     let violations = cluster.violations(&workload.history).await;
+    let (ordered, finalized) = orders(&ca);
+    say(format_args!(
+        "the CA made {ordered} orders, {finalized} were finalized, {} were not; {} times all sessions were ended",
+        ordered - finalized,
+        done.disconnects
+    ));
     let now = tally(cluster.owner()).await;
     let (refusals, changes) = (cluster.logged("fence_refused"), now.terms - 1);
     say(format_args!(
@@ -78,6 +90,7 @@ async fn nothing_is_lost_doubled_or_expired_while_processes_die() {
         "too little was asked for"
     );
     assert!(now.versions > now.certificates, "nothing was renewed");
+    assert!(finalized >= 20, "the CA was hardly asked");
     assert_eq!(cluster.logged("panic"), 0, "a process panicked");
 }
 

@@ -11,6 +11,7 @@ mod child;
 mod cluster;
 mod control;
 mod drain;
+mod far;
 mod faults;
 mod first_admin;
 mod from_zero;

@@ -8,9 +8,10 @@
     reason = "the command line and OpenSSL are processes"
 )]
 
+use certmill_testkit::free_address;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,9 +54,7 @@ pub struct Public {
 impl Public {
     /// Starts it; `more` are further settings.
     pub async fn open(more: &[(&str, &str)]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let plain = free.local_addr().unwrap().to_string();
-        drop(free);
+        let plain = free_address().to_string();
         let url = format!("http://{plain}");
         let own = [
             ("plain_listen", plain.as_str()),

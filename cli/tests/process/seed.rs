@@ -24,10 +24,15 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// Whether this is the long run, with many processes.
+pub fn is_full() -> bool {
+    std::env::var("CERTMILL_TEST_FULL").is_ok_and(|full| full == "1")
+}
+
 /// How long faults go on: 90 s, or 10 minutes with `CERTMILL_TEST_FULL=1`.
 pub fn length() -> Duration {
-    match std::env::var("CERTMILL_TEST_FULL") {
-        Ok(full) if full == "1" => Duration::from_secs(600),
-        _ => Duration::from_secs(90),
+    match is_full() {
+        true => Duration::from_secs(600),
+        false => Duration::from_secs(90),
     }
 }

@@ -26,6 +26,8 @@ pub struct Workload {
     rng: StdRng,
     known: Vec<(String, String)>,
     asked: usize,
+    /// The profile that every third certificate is asked of.
+    pub beside: Option<&'static str>,
     /// What it saw.
     pub history: History,
 }
@@ -54,6 +56,7 @@ impl Workload {
             rng: StdRng::seed_from_u64(seed),
             known: Vec::new(),
             asked: 0,
+            beside: None,
             history: History::default(),
         }
     }
@@ -169,9 +172,10 @@ impl Workload {
         let name = format!("n{}.process.test", self.asked);
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let request = csr::create(&key, &Names::parse([&name]).unwrap()).unwrap();
+        let beside = self.beside.filter(|_| self.asked.is_multiple_of(3));
         CertificateRequest {
             name,
-            profile: Some(PROFILE.to_owned()),
+            profile: Some(beside.unwrap_or(PROFILE).to_owned()),
             csr: Some(csr::to_pem(&request)),
             ..CertificateRequest::default()
         }

@@ -5,5 +5,6 @@
 
 mod local;
 mod registry;
+mod rehearsal;
 
 pub use registry::{Listing, catalog, connect};

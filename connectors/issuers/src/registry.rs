@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::local::Local;
+use crate::rehearsal::Rehearsal;
 
-const ENTRIES: &[Entry] = &[Entry::of::<Local>()];
+const ENTRIES: &[Entry] = &[Entry::of::<Local>(), Entry::of::<Rehearsal>()];
 
 /// One kind of issuer, for forms, checks and reference pages.
 #[derive(Debug, Clone, PartialEq)]

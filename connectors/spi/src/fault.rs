@@ -8,6 +8,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// The code of a fault of class `Wait` that holds for every order of the issuer, not for this one alone.
+pub const RATE_LIMITED: &str = "rate_limited";
+
 /// What should happen next, in the connector's judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {

@@ -18,6 +18,9 @@ pub struct Powers {
     pub keeps_plan: bool,
     /// [`Issuer::revoke`] works.
     pub revokes: bool,
+    /// It asks somebody else. The first step of an order, from [`Remote::start`], is then the one
+    /// that the other side counts: it is charged to the issuer's budgets, and no other step is.
+    pub calls_out: bool,
 }
 
 /// Where an order stands after a step.

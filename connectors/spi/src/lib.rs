@@ -14,7 +14,7 @@ mod revocation;
 
 pub use ask::Ask;
 pub use connector::{Connector, Deps};
-pub use fault::{Fault, FaultClass};
+pub use fault::{Fault, FaultClass, RATE_LIMITED};
 pub use issuer::{Issuer, Powers, Step};
 pub use remote::Remote;
 pub use revocation::Revocation;

@@ -7,9 +7,9 @@ mod database;
 mod house;
 mod usage;
 
+use certmill_testkit::free_address;
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,13 +54,12 @@ impl Rig {
         let superuser = server.url(Login::Superuser, DATABASE);
         let database = Database::open(&superuser, counts).await?;
         say::line(&database.describe().await?);
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         house.migrate(&building::binary()?, &server).await?;
         Ok(Self {
             members: BTreeMap::new(),
             database,
             server,
-            listen: format!("127.0.0.1:{port}"),
+            listen: free_address().to_string(),
             house,
         })
     }

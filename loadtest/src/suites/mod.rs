@@ -1,5 +1,6 @@
 //! The suites: one file or folder each, one line each in the registry.
 
+pub mod budget;
 pub mod faults;
 pub mod issuance;
 pub mod queue;

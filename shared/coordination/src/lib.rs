@@ -4,6 +4,7 @@
 //! holder and checks both in the same statement, so that two who believe to lead do no harm.
 #![deny(missing_docs)]
 
+pub mod budget;
 mod campaign;
 mod error;
 pub mod leader;

@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 pub mod api_key;
+pub mod budget;
 pub mod certificate;
 pub mod ids;
 pub mod job;

@@ -71,6 +71,8 @@ pub const SCHEDULED: &str = "scheduled";
 pub const RETRY: &str = "retry";
 /// The issuer asked for time.
 pub const ISSUER_PENDING: &str = "issuer_pending";
+/// The issuer's CA may not be asked for more at the moment.
+pub const ISSUER_BUDGET: &str = "issuer_budget";
 /// The worker that had it vanished; it is handed out again.
 pub const RESCUED: &str = "rescued";
 /// Cancelling was asked for while it runs.
@@ -104,6 +106,10 @@ fn describe(code: &str) -> (Who, &'static str) {
         SCHEDULED => (Who::Certmill, "its start lies in the future"),
         RETRY => (Who::Certmill, "the last attempt failed and is repeated"),
         ISSUER_PENDING => (Who::Issuer, "the issuer is still at work"),
+        ISSUER_BUDGET => (
+            Who::Certmill,
+            "the issuer's budget is used up for the moment",
+        ),
         RESCUED => (Who::Certmill, "its worker vanished, another takes it over"),
         CANCELLING => (Who::Certmill, "cancelling was asked for"),
         REFUSED => (Who::Requester, "the last order was refused"),

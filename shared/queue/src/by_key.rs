@@ -23,6 +23,20 @@ pub async fn live_by_keys(
     Ok(keyed.collect())
 }
 
+/// Makes waiting jobs more urgent: each to the priority given with its key, if it has a lesser one.
+/// Jobs that somebody holds are left alone. Answers how many were changed.
+///
+/// # Errors
+/// The database's.
+pub async fn raise(conn: &mut PgConnection, keys: &[Vec<u8>], priorities: &[i16]) -> Result<u64> {
+    let raised = sqlx::query(include_str!("sql/raise.sql"))
+        .bind(keys)
+        .bind(priorities)
+        .execute(conn)
+        .await?;
+    Ok(raised.rows_affected())
+}
+
 /// Locks the live job of a key, if there is one, until the transaction ends. Who also locks what the
 /// job is about does so afterwards, as finishing does; the other way round ends in a deadlock.
 ///

@@ -16,6 +16,9 @@ use time::OffsetDateTime;
 use crate::span::interval;
 use crate::{Lease, LowWater, ProcessId, Result};
 
+/// The last priority.
+const LEAST_URGENT: i16 = 4;
+
 /// What to claim.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimRequest<'a> {
@@ -129,13 +132,14 @@ pub async fn claim_above<'e>(
     request: &ClaimRequest<'_>,
     above: &LowWater,
 ) -> Result<Vec<ClaimedJob>> {
-    take(db, request, above, false).await
+    take(db, request, above, LEAST_URGENT, false).await
 }
 
 async fn take<'e>(
     db: impl PgExecutor<'e>,
     request: &ClaimRequest<'_>,
     above: &LowWater,
+    last_priority: i16,
     limit_seen: bool,
 ) -> Result<Vec<ClaimedJob>> {
     let token = request.token.unwrap_or_else(rand::random);
@@ -149,6 +153,7 @@ async fn take<'e>(
         .bind(above.ids())
         .bind(request.kinds)
         .bind(limit_seen)
+        .bind(last_priority)
         .fetch_all(db)
         .await?;
     let mut jobs: Vec<ClaimedJob> = rows
@@ -196,6 +201,8 @@ pub struct LimitedClaim {
     pub jobs: Vec<ClaimedJob>,
     /// The limit left no room for more: look again when one has ended.
     pub full: bool,
+    /// The lane is closed, to all or to jobs that are not most urgent: look again after this long.
+    pub opens_in: Option<Duration>,
 }
 
 /// As [`claim_above`] and [`claim_suspect`] together, from a lane with a limit. Claimers of the lane
@@ -209,41 +216,89 @@ pub async fn claim_limited(
     above: &LowWater,
 ) -> Result<LimitedClaim> {
     let mut tx = certmill_pg::begin(pool).await?;
-    let Some(room) = room(&mut tx, request.queue).await? else {
+    let Some(gate) = Gate::lock(&mut tx, request.queue).await? else {
         return Ok(LimitedClaim::default());
     };
+    let opens_in = gate.opens_in();
+    let Some(last_priority) = gate.last_priority() else {
+        return Ok(LimitedClaim {
+            opens_in,
+            ..LimitedClaim::default()
+        });
+    };
+    let room = gate.room(&mut tx, request.queue).await?;
     let most = room.map_or(request.limit, |room| room.min(request.limit));
     let mut jobs = Vec::new();
     if most > 0 {
-        jobs.extend(take_suspect(&mut *tx, request, true).await?);
+        if last_priority == LEAST_URGENT {
+            jobs.extend(take_suspect(&mut *tx, request, true).await?);
+        }
         let limit = most.saturating_sub(u16::try_from(jobs.len()).unwrap_or(u16::MAX));
         let request = ClaimRequest { limit, ..*request };
-        jobs.extend(take(&mut *tx, &request, above, true).await?);
+        jobs.extend(take(&mut *tx, &request, above, last_priority, true).await?);
     }
     tx.commit().await?;
     let full = room.is_some_and(|room| jobs.len() >= usize::from(room));
-    Ok(LimitedClaim { jobs, full })
+    Ok(LimitedClaim {
+        jobs,
+        full,
+        opens_in,
+    })
 }
 
-/// How many more jobs of the lane may run: inner `None` = any number, outer `None` = it is paused or
-/// gone. Holds the lane's row until the end of the transaction.
-async fn room(conn: &mut PgConnection, queue: &str) -> Result<Option<Option<u16>>> {
-    let limit: Option<Option<i32>> = sqlx::query_scalar(
-        "SELECT max_running FROM lane WHERE name = $1 AND paused_at IS NULL FOR NO KEY UPDATE",
-    )
-    .bind(queue)
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(Some(limit)) = limit else {
-        return Ok(limit.map(|_| None));
-    };
-    // A statement of its own: its snapshot is younger than the lock, so that it sees what the last
-    // holder claimed.
-    let running: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM job WHERE queue = $1 AND state = 1")
-            .bind(queue)
-            .fetch_one(conn)
-            .await?;
-    let room = i64::from(limit).saturating_sub(running).max(0);
-    Ok(Some(Some(u16::try_from(room).unwrap_or(u16::MAX))))
+/// What a lane's row lets through.
+#[derive(sqlx::FromRow)]
+struct Gate {
+    max_running: Option<i32>,
+    closed_us: Option<i64>,
+    reserved_us: Option<i64>,
+}
+
+impl Gate {
+    /// Locks the lane's row until the end of the transaction; none if it is paused or gone.
+    async fn lock(conn: &mut PgConnection, queue: &str) -> Result<Option<Self>> {
+        // Both ends come from one reading of the clock.
+        Ok(sqlx::query_as(
+            "SELECT max_running, \
+                    (extract(epoch FROM closed_until - clock_timestamp()) * 1000000)::bigint AS closed_us, \
+                    (extract(epoch FROM reserved_until - clock_timestamp()) * 1000000)::bigint AS reserved_us \
+             FROM lane WHERE name = $1 AND paused_at IS NULL FOR NO KEY UPDATE",
+        )
+        .bind(queue)
+        .fetch_optional(conn)
+        .await?)
+    }
+
+    /// The last priority that may be claimed; none while it is closed to all.
+    fn last_priority(&self) -> Option<i16> {
+        let waits = |us: Option<i64>| us.is_some_and(|us| us > 0);
+        match (waits(self.closed_us), waits(self.reserved_us)) {
+            (true, _) => None,
+            (false, true) => Some(0),
+            (false, false) => Some(LEAST_URGENT),
+        }
+    }
+
+    /// Until more may be claimed than now; none if everything may.
+    fn opens_in(&self) -> Option<Duration> {
+        let ends = [self.closed_us, self.reserved_us].into_iter().flatten();
+        let ends = ends.filter_map(|us| u64::try_from(us).ok());
+        ends.filter(|us| *us > 0).min().map(Duration::from_micros)
+    }
+
+    /// How many more jobs of the lane may run; none = any number.
+    async fn room(&self, conn: &mut PgConnection, queue: &str) -> Result<Option<u16>> {
+        let Some(limit) = self.max_running else {
+            return Ok(None);
+        };
+        // A statement of its own: its snapshot is younger than the lock, so that it sees what the
+        // last holder claimed.
+        let running: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM job WHERE queue = $1 AND state = 1")
+                .bind(queue)
+                .fetch_one(conn)
+                .await?;
+        let room = i64::from(limit).saturating_sub(running).max(0);
+        Ok(Some(u16::try_from(room).unwrap_or(u16::MAX)))
+    }
 }

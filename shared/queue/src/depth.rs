@@ -84,9 +84,10 @@ pub async fn held_back(
     queue: &str,
     kind: &str,
 ) -> Result<Option<(&'static str, Option<String>)>> {
-    type Row = (bool, bool, bool, bool, bool, Option<String>);
-    let (paused, kind_paused, full, worker, knows, reason): Row = sqlx::query_as(
+    type Row = (bool, bool, bool, bool, bool, bool, Option<String>);
+    let (paused, kind_paused, closed, full, worker, knows, reason): Row = sqlx::query_as(
         "SELECT l.paused_at IS NOT NULL, k.kind IS NOT NULL, \
+                coalesce(greatest(l.closed_until, l.reserved_until) > clock_timestamp(), false), \
                 coalesce(l.max_running <= (SELECT count(*) FROM job j \
                                            WHERE j.queue = $1 AND j.state = 1), false), \
                 coalesce(w.alive, false), coalesce(w.knows, false), \
@@ -100,11 +101,12 @@ pub async fn held_back(
     .bind(kind)
     .fetch_one(conn)
     .await?;
-    let code = match (paused, kind_paused, worker, knows, full) {
+    let code = match (paused, kind_paused, worker, knows, closed, full) {
         (true, ..) => waiting::LANE_PAUSED,
         (_, true, ..) => waiting::KIND_PAUSED,
         (_, _, false, ..) => waiting::NO_WORKER,
-        (_, _, _, false, _) => waiting::UNKNOWN_KIND,
+        (_, _, _, false, ..) => waiting::UNKNOWN_KIND,
+        (_, _, _, _, true, _) => waiting::ISSUER_BUDGET,
         (.., true) => waiting::LANE_FULL,
         _ => return Ok(None),
     };

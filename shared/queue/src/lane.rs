@@ -3,11 +3,14 @@
 //! Invariant: every job stands in a declared lane, so that none waits where nobody looks.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
+use std::time::Duration;
+
 use certmill_pg::Pool;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use crate::Result;
+use crate::span::interval;
 
 /// A queue that workers claim from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub struct LaneRow {
     pub paused_at: Option<OffsetDateTime>,
     /// Why, where somebody said so.
     pub pause_reason: Option<String>,
+    /// Until then nothing is claimed from it: the budget of its issuer is used up.
+    pub closed_until: Option<OffsetDateTime>,
+    /// Until then only jobs of priority 0 are: what is left of the budget is a reserve.
+    pub reserved_until: Option<OffsetDateTime>,
 }
 
 /// All lanes by name, and the kinds that are paused.
@@ -62,7 +69,7 @@ pub async fn read_all(pool: &Pool) -> Result<(Vec<LaneRow>, Vec<String>)> {
         paused_kinds: Vec<String>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT name, needs_key, max_running, paused_at, pause_reason, \
+        "SELECT name, needs_key, max_running, paused_at, pause_reason, closed_until, reserved_until, \
                 ARRAY(SELECT kind FROM paused_kind ORDER BY kind) AS paused_kinds \
          FROM lane ORDER BY name",
     )
@@ -114,6 +121,39 @@ pub async fn set_limit(conn: &mut PgConnection, name: &str, limit: Option<i32>) 
         .execute(conn)
         .await?;
     Ok(changed.rows_affected() > 0)
+}
+
+/// Whom a lane is closed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Everybody.
+    All,
+    /// Jobs of priority 1 and above.
+    Calm,
+}
+
+/// Closes the lane for this long from now, by the database's clock, or longer where it is so
+/// already. It is heeded in lanes with a limit, and it is a hint: jobs that were claimed before run on.
+///
+/// # Errors
+/// The database's.
+pub async fn close(conn: &mut PgConnection, name: &str, wait: Duration, to: Closing) -> Result<()> {
+    let statement = match to {
+        Closing::All => {
+            "UPDATE lane SET closed_until = greatest(closed_until, clock_timestamp() + $2) \
+             WHERE name = $1"
+        }
+        Closing::Calm => {
+            "UPDATE lane SET reserved_until = greatest(reserved_until, clock_timestamp() + $2) \
+             WHERE name = $1"
+        }
+    };
+    sqlx::query(statement)
+        .bind(name)
+        .bind(interval(wait))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Stops claims of the kind in every lane. A large backlog of a paused kind slows the claims of its

@@ -42,7 +42,7 @@ mod wake;
 
 pub use at_work::AtWork;
 pub use beat::{Beat, BeatOptions, Standing};
-pub use by_key::{live_by_keys, lock_live};
+pub use by_key::{live_by_keys, lock_live, raise};
 pub use certmill_domain::ids::{JobId, TeamId};
 pub use claim::{
     ClaimRequest, ClaimedJob, LimitedClaim, claim, claim_above, claim_limited, claim_suspect,

@@ -32,6 +32,7 @@ pub(crate) struct Looker {
     hot: Vec<String>,
     suspects: Vec<String>,
     full: BTreeSet<String>,
+    closed: HashMap<String, Instant>,
     probed: Option<Instant>,
     claimed_since_probe: bool,
     marks: HashMap<String, LowWater>,
@@ -67,6 +68,7 @@ impl Looker {
             let claimed = claim_suspect(&options.pool, &request).await;
             jobs.extend(self.unless_lost(&request, claimed)?);
         }
+        self.expect_what_opened();
         let hot = std::mem::take(&mut self.hot);
         let lanes = hot.len();
         self.claimed_since_probe |= lanes > 0;
@@ -130,9 +132,16 @@ impl Looker {
         let request = options.request(&queue, share);
         let claimed = if self.is_limited(&queue) {
             let answer = claim_limited(&options.pool, &request, &marks).await;
-            let LimitedClaim { jobs, full } = self.unless_lost(&request, answer)?;
+            let LimitedClaim {
+                jobs,
+                full,
+                opens_in,
+            } = self.unless_lost(&request, answer)?;
             if full {
                 self.full.insert(queue.clone());
+            }
+            if let Some(wait) = opens_in {
+                self.closed.insert(queue.clone(), Instant::now() + wait);
             }
             jobs
         } else {
@@ -164,6 +173,7 @@ impl Looker {
         let known = |name: &String| lanes.iter().any(|lane| lane.name == *name);
         self.marks.retain(|name, _| known(name));
         self.full.retain(known);
+        self.closed.retain(|name, _| known(name));
         self.lanes_read = Some(Instant::now());
         Ok(())
     }
@@ -208,7 +218,11 @@ impl Looker {
     /// How long nothing can be due, but for hints; at most `poll`.
     pub(crate) fn pause(&self, poll: Duration) -> Duration {
         // A due job that another process is about to take would make this a busy loop.
-        let next = self.next_at.map_or(poll, |at| {
+        let next = self
+            .next_at
+            .into_iter()
+            .chain(self.closed.values().copied());
+        let next = next.min().map_or(poll, |at| {
             let wait = at.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(5))
         });
@@ -223,6 +237,19 @@ impl Looker {
     /// Whether something waits for the end of a running job of its lane.
     pub(crate) fn waits_for_an_end(&self) -> bool {
         !self.full.is_empty()
+    }
+
+    /// Claims from lanes whose closing is over.
+    fn expect_what_opened(&mut self) {
+        let now = Instant::now();
+        let open = self.closed.extract_if(|_, at| *at <= now);
+        for (lane, _) in open.collect::<Vec<_>>() {
+            // What was given back lies below the mark.
+            self.marks.remove(&lane);
+            if !self.hot.contains(&lane) {
+                self.hot.push(lane);
+            }
+        }
     }
 
     /// Claims from the lanes that were full next time: a job has ended.

@@ -1,8 +1,10 @@
 //! The replicas on this database: processes, leader, schedules.
 
 use crate::{Context, Error};
+use certmill_coordination::budget::{self, Headroom};
 use certmill_coordination::leader::{self, LeaderRow, TermRow};
 use certmill_coordination::{ScheduleRow, schedule_rows};
+use certmill_domain::budget::Scope;
 use certmill_queue::process::{self, ProcessRow};
 
 /// The name of the leader's lease.
@@ -21,6 +23,8 @@ pub struct Cluster {
     pub terms: Vec<TermRow>,
     /// The schedules with their last slots.
     pub schedules: Vec<ScheduleRow>,
+    /// What CAs may be asked for.
+    pub budgets: Vec<Headroom>,
 }
 
 /// Reads all of it.
@@ -36,5 +40,6 @@ pub async fn read(context: &Context) -> Result<Cluster, Error> {
         leader: leader::current(&context.pool, LEADER).await?,
         terms: leader::terms(&context.pool, LEADER, TERMS_SHOWN).await?,
         schedules: schedule_rows(&context.pool).await?,
+        budgets: budget::headroom(&context.pool, Scope::Account.as_str()).await?,
     })
 }

@@ -22,6 +22,7 @@ pub mod publication;
 pub mod rotation;
 pub mod schedules;
 pub mod status;
+pub mod submitting;
 pub mod sweep;
 
 mod caller;

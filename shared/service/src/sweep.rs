@@ -9,6 +9,7 @@ use certmill_domain::renewal::priority;
 use certmill_pg::Pool;
 use certmill_queue::Hinter;
 use certmill_queue::enqueue::{NewJob, enqueue_all};
+use certmill_queue::raise;
 use certmill_queue::{Lease, checkpoint};
 use certmill_store::order;
 use certmill_store::sweep::{Due, take_due};
@@ -52,6 +53,7 @@ pub async fn step(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<Step, E
     order::plan_all(&mut tx, &orders).await?;
     let enqueued = enqueue_all(&mut tx, &jobs).await?;
     commit(tx).await?;
+    raise_waiting(pool, &due).await?;
     let lanes: BTreeSet<&str> = due.iter().map(|one| one.lane.as_str()).collect();
     lanes.into_iter().for_each(|lane| hinter.hint(lane));
     let new = enqueued.iter().filter(|one| one.is_new()).count();
@@ -59,6 +61,27 @@ pub async fn step(pool: &Pool, lease: &Lease, hinter: &Hinter) -> Result<Step, E
         taken: due.len(),
         enqueued: new,
     })
+}
+
+/// What waits already becomes more urgent as its certificate's life goes by. In a transaction of its
+/// own, without the certificates: whoever finishes a job locks them the other way round.
+async fn raise_waiting(pool: &Pool, due: &[Due]) -> Result<(), Error> {
+    let waiting: Vec<&Due> = due.iter().filter(|one| one.at_work).collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let keys = waiting
+        .iter()
+        .map(|one| issue_key(one.certificate_id, one.generation + 1));
+    let priorities = waiting.iter().map(|one| urgency(one));
+    let (keys, priorities): (Vec<_>, Vec<_>) = (keys.collect(), priorities.collect());
+    let mut tx = begin(pool).await?;
+    raise(&mut tx, &keys, &priorities).await?;
+    commit(tx).await
+}
+
+fn urgency(due: &Due) -> i16 {
+    priority(due.remaining.unwrap_or(Duration::ZERO), due.lifetime)
 }
 
 fn planned(due: &Due) -> Result<OrderPlan, Error> {
@@ -82,6 +105,6 @@ fn job(due: &Due) -> NewJob {
     let mut job = NewJob::new(due.team_id, due.lane.as_str(), KIND, args.to_value());
     job.unique_key = Some(issue_key(due.certificate_id, generation));
     job.object = Some(due.certificate_id.to_string());
-    job.priority = priority(due.remaining.unwrap_or(Duration::ZERO), due.lifetime);
+    job.priority = urgency(due);
     job
 }

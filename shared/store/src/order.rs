@@ -144,6 +144,26 @@ pub async fn replan(conn: &mut PgConnection, id: OrderId, plan: &OrderPlan) -> R
     }
 }
 
+/// Notes that the issuer is about to be asked for a planned order. One that was asked for before
+/// stays as it is.
+///
+/// # Errors
+/// [`Error::NotFound`] if the order is not live any more.
+pub async fn submit(conn: &mut PgConnection, id: OrderId) -> Result<(), Error> {
+    let changed = sqlx::query(
+        "UPDATE cert_order SET state = 'submitting', updated_at = clock_timestamp()
+         WHERE id = $1 AND state IN ('planned', 'submitting', 'pending')",
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    if changed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
 /// Stores the connector's remote state with the order's new state (`submitting` or `pending`).
 ///
 /// # Errors

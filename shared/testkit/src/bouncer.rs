@@ -8,9 +8,9 @@
     reason = "only tests call this; they want the reason, not a Result"
 )]
 
+use crate::free_address;
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -72,9 +72,7 @@ impl Bouncer {
         more: &str,
     ) -> Option<Self> {
         let program = release.program()?;
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_address().port();
         let url = db.app_url();
         let (_, rest) = url.expose_secret().split_once("certmill_app:").unwrap();
         let (password, place) = rest.split_once('@').unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing shared between tests holds a pool or a task of one test's runtime.
 
+mod address;
 mod bouncer;
 mod database;
 mod leftovers;
@@ -10,6 +11,7 @@ mod server;
 mod tool;
 mod waiting;
 
+pub use address::free_address;
 pub use bouncer::{Bouncer, Release};
 pub use database::TestDb;
 pub use server::{cache_dir, start_server};

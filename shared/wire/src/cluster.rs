@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::schema::Instant;
 
 /// `GET /api/v1/cluster`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterView {
     /// Version of the build that answers.
     pub version: String,
@@ -22,6 +22,31 @@ pub struct ClusterView {
     pub terms: Vec<TermView>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
+    /// What CAs may be asked for, by issuer.
+    #[serde(default)]
+    pub budgets: Vec<BudgetView>,
+}
+
+/// What a CA may be asked for in any window, over all replicas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetView {
+    /// The issuer's name.
+    pub issuer: String,
+    /// By what orders are counted: `account`, `registered_domain` or `name_set`.
+    pub scope: String,
+    /// New orders in any window.
+    pub most: i32,
+    /// The window, in seconds.
+    pub window_s: i64,
+    /// How many of them are kept for what is most urgent.
+    pub reserve: i32,
+    /// New orders within the last window; only of the scope `account`.
+    pub used: Option<i64>,
+    /// Jobs that wait in the issuer's lane, counted up to 100,000; only of the scope `account`.
+    pub waiting: Option<i64>,
+    /// In how many seconds the last of them may be asked for, if nothing else comes; only of the scope
+    /// `account`.
+    pub clears_in_s: Option<f64>,
 }
 
 /// One incarnation of a process.

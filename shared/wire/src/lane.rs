@@ -35,6 +35,14 @@ pub struct LaneView {
     pub paused_at: Option<OffsetDateTime>,
     /// Why it is paused.
     pub pause_reason: Option<String>,
+    /// Until then nothing is claimed from it: its issuer may not be asked for more.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
+    pub closed_until: Option<OffsetDateTime>,
+    /// Until then only its most urgent jobs are claimed: what the issuer's budget has left is a reserve.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
+    pub reserved_until: Option<OffsetDateTime>,
     /// Jobs that are due and wait, counted up to 10,000.
     pub due: i64,
     /// There are more than were counted.

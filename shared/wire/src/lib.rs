@@ -32,7 +32,7 @@ pub use certificate::{
     CertificateView, ChainView, MAX_BULK, RenewRequest, VersionList, VersionView,
 };
 pub use certmill_domain::waiting::{WaitingOn, Who};
-pub use cluster::{ClusterView, LeaderView, ProcessView, ScheduleView, TermView};
+pub use cluster::{BudgetView, ClusterView, LeaderView, ProcessView, ScheduleView, TermView};
 pub use filter::{
     CertificateFilter, DEFAULT_LIMIT, Filter, JobFilter, KeyFilter, MAX_LIMIT, OperationFilter,
     Paging, QueryParameter,

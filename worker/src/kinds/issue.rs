@@ -2,21 +2,27 @@
 //! what comes back before it is stored.
 
 use super::{Tools, args};
-use crate::outcome::{Outcome, decide};
+use crate::outcome::{Outcome, RETRY_AFTER_MAX, RETRY_AFTER_MIN, decide};
 use certmill_crypto::chain::{Chain, Expected, verify_issued};
 use certmill_crypto::csr::Csr;
 use certmill_crypto::digest::sha256;
 use certmill_domain::order::OrderState;
 use certmill_domain::renewal::RenewalRule;
+use certmill_domain::serial::Serial;
 use certmill_domain::waiting;
 use certmill_queue::ClaimedJob;
 use certmill_service::Error;
 use certmill_service::effects::issue::{Effect, IssueArgs};
 use certmill_service::issuing::{self, Load, Task};
-use certmill_spi::{Ask, Fault, Issuer, Remote, Step};
+use certmill_service::submitting::{Submission, close_lane, submit};
+use certmill_spi::{Ask, Fault, Issuer, RATE_LIMITED, Remote, Step};
+use rand::RngExt;
+use std::time::Instant;
 
 /// Most steps in one attempt: a connector that never ends is stopped here.
 const STEPS_MAX: usize = 32;
+/// Orders that wait for one grant come back within this share of their wait after it.
+const SPREAD: f64 = 0.05;
 
 /// Runs one attempt.
 pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Error> {
@@ -75,6 +81,12 @@ async fn step_through(
         if tools.stops.is_asked(&job.lease) {
             return Ok(Outcome::Stop("it ended between two steps"));
         }
+        if remote.is_start()
+            && issuer.powers().calls_out
+            && let Some(wait) = charge(tools, job, task).await?
+        {
+            return Ok(wait);
+        }
         match issuer.step(ask, remote).await {
             Ok(Step::Continue(next)) => {
                 keep(tools, job, task, OrderState::Submitting, &next).await?;
@@ -94,11 +106,35 @@ async fn step_through(
                 return Ok(issued(task, issuer.powers().keeps_plan, ask, chain)
                     .unwrap_or_else(|fault| decide(&fault, job.attempt, &mut rand::rng())));
             }
-            Err(fault) => return Ok(decide(&fault, job.attempt, &mut rand::rng())),
+            Err(fault) => {
+                if let (true, Some(wait)) = (fault.code == RATE_LIMITED, fault.retry_after) {
+                    close_lane(
+                        &tools.pool,
+                        &job.queue,
+                        wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX),
+                    )
+                    .await?;
+                }
+                return Ok(decide(&fault, job.attempt, &mut rand::rng()));
+            }
         }
     }
     let fault = Fault::retry("too_many_steps", "the connector did not come to an end");
     Ok(decide(&fault, job.attempt, &mut rand::rng()))
+}
+
+/// Charges the issuer's budgets for the step that its CA counts; how the attempt ends where that is
+/// not possible now.
+async fn charge(tools: &Tools, job: &ClaimedJob, task: &Task) -> Result<Option<Outcome>, Error> {
+    Ok(match submit(&tools.pool, job, task).await? {
+        Submission::Until(instant) if Instant::now() < instant => None,
+        // The process was paused in between. What it took counts at a time that is over.
+        Submission::Until(_) | Submission::LaneClosed => Some(Outcome::GiveBack),
+        Submission::After(wait) => Some(Outcome::Snooze {
+            after: wait + wait.mul_f64(SPREAD * rand::rng().random::<f64>()),
+            code: waiting::ISSUER_BUDGET,
+        }),
+    })
 }
 
 /// Stores the connector's state under the fence, before its next call.
@@ -110,6 +146,19 @@ async fn keep(
     remote: &Remote,
 ) -> Result<(), Error> {
     issuing::keep_remote(&tools.pool, &job.lease, task.order.id, state, &remote.0).await
+}
+
+/// The leaf's serial number, as rows hold it.
+fn serial(chain: &Chain) -> Result<Serial, Fault> {
+    let digits = chain.leaf().serial_hex.as_bytes();
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok();
+    bytes
+        .as_deref()
+        .and_then(Serial::from_bytes)
+        .ok_or_else(|| {
+            let why = "the serial number of what the CA issued has not 16 octets";
+            Fault::rejected("serial_length", why)
+        })
 }
 
 /// Verifies what the issuer returned and makes the effect of it.
@@ -124,6 +173,7 @@ fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Resul
         planned: keeps_plan.then_some((&ask.serial, &ask.validity)),
     };
     verify_issued(&chain, &expected).map_err(refuse)?;
+    let serial = serial(&chain)?;
     let leaf_der = chain.ders().first().cloned().unwrap_or_default();
     let (renew_fraction, renew_before_s) = match task.profile.renewal {
         RenewalRule::Fraction(share) => (Some(share), None),
@@ -136,7 +186,7 @@ fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Resul
         order_id: ask.order_id,
         issuer_id: task.issuer.id,
         ca_key_id: task.issuer.ca_key_id,
-        serial: *ask.serial.as_bytes(),
+        serial: *serial.as_bytes(),
         not_before: chain.leaf().not_before,
         not_after: chain.leaf().not_after,
         fingerprint: sha256(&leaf_der),
@@ -149,8 +199,7 @@ fn issued(task: &Task, keeps_plan: bool, ask: &Ask, ders: Vec<Vec<u8>>) -> Resul
         renew_fraction,
         renew_before_s,
     };
-    let result =
-        serde_json::json!({ "serial": ask.serial.to_string(), "generation": ask.generation });
+    let result = serde_json::json!({ "serial": serial.to_string(), "generation": ask.generation });
     let effect = serde_json::to_value(&effect)
         .map_err(|why| Fault::rejected("effect_unwritable", why.to_string()))?;
     Ok(Outcome::Complete { effect, result })

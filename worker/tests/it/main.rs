@@ -5,6 +5,7 @@
     reason = "tests look at the tables themselves and ask openssl"
 )]
 
+mod budgets;
 mod bulk;
 mod issue;
 mod kinds;

@@ -114,13 +114,22 @@ impl Rig {
 
     /// Asks for certificates, each with a CSR of the same key.
     pub async fn request_all(&self, names: &[String]) -> Vec<CertificateId> {
+        self.ask_all(None, names).await
+    }
+
+    /// The same, of this profile.
+    pub async fn request_of(&self, profile: &str, names: &[String]) -> Vec<CertificateId> {
+        self.ask_all(Some(profile.to_owned()), names).await
+    }
+
+    async fn ask_all(&self, profile: Option<String>, names: &[String]) -> Vec<CertificateId> {
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let asks = names
             .iter()
             .map(|name| Ask {
                 name: name.clone(),
                 sans: Vec::new(),
-                profile: None,
+                profile: profile.clone(),
                 csr_pem: Some(csr::to_pem(
                     &csr::create(&key, &Names::parse([name]).unwrap()).unwrap(),
                 )),

@@ -30,7 +30,7 @@ const CONNECTORS: [&str; 3] = ["issuers", "targets", "notifiers"];
 /// Open to every crate but domain.
 const OPEN: [&str; 3] = ["telemetry", "tasks", "settings"];
 
-const ROWS: [(&str, May); 26] = [
+const ROWS: [(&str, May); 27] = [
     ("domain", May::Only(&[])),
     ("crypto", May::Only(&["domain"])),
     ("wire", May::Only(&["domain"])),
@@ -49,6 +49,7 @@ const ROWS: [(&str, May); 26] = [
         "doctor",
         May::Only(&["store", "queue", "pg", "domain", "crypto"]),
     ),
+    ("rehearsal", May::Only(&["crypto", "domain"])),
     ("testkit", May::Anything),
     ("properties", May::Only(&["crypto", "domain"])),
     ("cli", May::Anything),

@@ -27,6 +27,7 @@ const OWNED: [Owned; 6] = [
             "loadtest/src/checks.rs",
             "loadtest/src/history.rs",
             "loadtest/src/rig/database.rs",
+            "loadtest/src/suites/budget/rows.rs",
             "loadtest/src/suites/faults/ledger.rs",
             "loadtest/src/suites/queue/",
             "loadtest/src/suites/replicas/rows.rs",

@@ -61,6 +61,7 @@ impl Issuer for Local {
         Powers {
             keeps_plan: true,
             revokes: true,
+            calls_out: false,
         }
     }
 

@@ -119,6 +119,7 @@ impl Issuer for Fake {
         Powers {
             keeps_plan: false,
             revokes: false,
+            calls_out: true,
         }
     }
 

@@ -3,8 +3,9 @@
 //! Invariant: it listens on loopback only and keeps its address when it is started again; it runs in
 //! transaction mode where a release is given that carries our statements there, else in session mode.
 
+use certmill_testkit::free_address;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ impl Pooler {
         recent: Option<&Path>,
     ) -> Result<Self> {
         let behind = Proxy::open(upstream).await?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = free_address();
         let folder = folder.to_owned();
         fs::create_dir(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;

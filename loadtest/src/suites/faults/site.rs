@@ -3,9 +3,10 @@
 //!
 //! Invariant: all of it ends with this value, processes before their database and folder.
 
+use certmill_testkit::free_address;
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,8 +120,7 @@ impl Site {
         for (name, role) in MEMBERS {
             proxies.insert(name, Proxy::open(upstream.clone()).await?);
             if role == "api" {
-                let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-                listens.insert(name, address.to_string());
+                listens.insert(name, free_address().to_string());
             }
         }
         let mut site = Self {

@@ -10,7 +10,7 @@
 -- $6, $7: the low-water mark (run_at, id) of each priority, null = from the beginning. It skips
 -- the dead index entries that a pinned xmin keeps.
 -- $1 queue $2 process $3 limit $4 lease token $5 time until the deadline $8 kinds, null = any
--- $9 true = the lane's limit was looked at under its lock
+-- $9 true = the lane's limit was looked at under its lock $10 the last priority that may be claimed
 UPDATE job j SET state = 1, fence = j.fence + 1, lease_token = $4, attempt = j.attempt + 1,
     worker_id = $2, claimed_at = clock_timestamp(), deadline_at = clock_timestamp() + $5,
     waiting_code = NULL, unique_key = CASE WHEN NOT j.unique_until_start THEN j.unique_key END
@@ -20,7 +20,7 @@ WHERE j.ctid = ANY (ARRAY(
         AS p (priority, mark_at, mark_id)
     CROSS JOIN LATERAL (
         SELECT r.ctid FROM job r
-        WHERE r.queue = $1 AND r.state = 0 AND r.priority = p.priority
+        WHERE p.priority <= $10 AND r.queue = $1 AND r.state = 0 AND r.priority = p.priority
           AND (r.run_at, r.id) >= (coalesce(p.mark_at, '-infinity'), coalesce(p.mark_id, 0))
           AND r.run_at <= now() AND r.lost < 2
           AND CASE WHEN (r.kind = ANY ($8::text[])) IS NOT FALSE

@@ -4,6 +4,7 @@
 -- reads the index up to the bound.
 -- $1 bound $2 lanes, null = all
 SELECT l.name, l.needs_key, l.max_running, l.paused_at, l.pause_reason,
+       l.closed_until, l.reserved_until,
        least(coalesce(d.due, 0), $1)::bigint AS due, coalesce(d.due > $1, false) AS due_more,
        (extract(epoch FROM clock_timestamp() - d.oldest))::float8 AS oldest_due_age_s,
        (SELECT count(*) FROM (SELECT 1 FROM job j WHERE j.queue = l.name AND j.state = 1

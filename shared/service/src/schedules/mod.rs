@@ -8,6 +8,7 @@ mod dead_processes;
 mod idle_limits;
 mod lost_orders;
 mod old_events;
+mod old_grants;
 mod old_idempotency_keys;
 mod old_terms;
 mod partitions;
@@ -29,6 +30,7 @@ const ALL: &[&Entry] = &[
     &idle_limits::SCHEDULE,
     &lost_orders::SCHEDULE,
     &old_events::SCHEDULE,
+    &old_grants::SCHEDULE,
     &old_idempotency_keys::SCHEDULE,
     &old_terms::SCHEDULE,
     &partitions::SCHEDULE,

@@ -83,6 +83,27 @@ async fn what_is_left_of_life_sets_the_priority() {
 }
 
 #[tokio::test]
+async fn what_waits_becomes_more_urgent_as_its_life_goes_by() {
+    let rig = rig().await;
+    let (id, _) = request(&rig, "a.example.com").await;
+    issue(&rig, id, 1).await;
+    let mut jobs = Vec::new();
+    for left in ["30 days", "10 days", "2 days", "30 days"] {
+        let end = format!(
+            "UPDATE certificate SET sweep_at = now(), not_after = now() + interval '{left}' WHERE id = '{}'",
+            id.0
+        );
+        run(rig.db.app(), &end).await;
+        let job = sweeper(&rig).await;
+        swept(&rig, &job.lease).await.unwrap();
+        let waiting = show(&rig, id).await.job.unwrap();
+        jobs.push((waiting.id, waiting.priority));
+    }
+    let first = jobs[0].0;
+    assert_eq!(jobs, [(first, 2), (first, 1), (first, 0), (first, 0)]);
+}
+
+#[tokio::test]
 async fn a_certificate_at_work_is_only_armed_anew() {
     let rig = rig().await;
     let (id, job) = request(&rig, "a.example.com").await;

@@ -180,6 +180,38 @@ async fn the_backlog_of_an_issuer_bounds_its_step() {
 }
 
 #[tokio::test]
+async fn what_is_most_urgent_is_taken_beside_a_full_backlog_of_calm_jobs() {
+    let rig = rig().await;
+    let all = add_many(&rig, "a", 10).await;
+    rig.due_since(&all, 60).await;
+    cap(&rig, 5).await;
+    fill_lane(&rig, "issue:first", 5).await;
+    for (one, left) in [(&all[3], "2 days"), (&all[7], "1 day"), (&all[9], "-1 day")] {
+        sqlx::query("UPDATE certificate SET not_after = now() + $2::text::interval WHERE id = $1")
+            .bind(one.0)
+            .bind(left)
+            .execute(rig.db.app())
+            .await
+            .unwrap();
+    }
+    let mut conn = rig.conn().await;
+
+    let first = take_due(&mut conn, 2).await.unwrap();
+    let rest = take_due(&mut conn, 2).await.unwrap();
+
+    assert_eq!(
+        ids(&first),
+        [all[7], all[9]].into(),
+        "the nearest ends, and one that is past"
+    );
+    assert_eq!(ids(&rest), [all[3]].into());
+    assert!(
+        take_due(&mut conn, 2).await.unwrap().is_empty(),
+        "the calm ones wait"
+    );
+}
+
+#[tokio::test]
 async fn a_dead_issuers_rows_do_not_starve_another() {
     let mut rig = rig().await;
     let dead = add_many(&rig, "dead", 50).await;
