@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use certmill_coordination::Allowance;
 use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
@@ -13,7 +14,6 @@ use certmill_service::certificates::Intake;
 use certmill_settings::ApiLimits;
 
 use crate::admission::Admission;
-use crate::allowance::Allowance;
 use crate::principals::Principals;
 use crate::readiness::Readiness;
 
@@ -35,8 +35,10 @@ pub(crate) struct Shared {
     pub limits: ApiLimits,
     /// How much goes on at once.
     pub admission: Admission,
-    /// Passes of the rate limit, for a tenth of a second.
+    /// The rate limits of keys and addresses.
     pub allowance: Allowance,
+    /// The limits of guesses; apart, so that guessers crowd out nobody's packs.
+    pub guesses: Allowance,
     /// Takes single asks for certificates.
     pub intake: Intake,
     /// Who sent which key, for two seconds.

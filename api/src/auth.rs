@@ -4,12 +4,11 @@
 //! that includes the permission of its route.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
-use certmill_coordination::limiter::{Admission, GcraLimit};
+use axum::response::{IntoResponse as _, Response};
+use certmill_coordination::{Ask, GcraLimit};
 use certmill_service::Caller;
 use certmill_service::keys::Proof;
 use certmill_settings::ApiLimits;
@@ -19,9 +18,10 @@ use http::header::AUTHORIZATION;
 
 use crate::Error;
 use crate::app::App;
-use crate::guesses::{self, Guess};
+use crate::guesses::{self, Guess, place};
 use crate::permission::Permission;
 use crate::problem::forbidden;
+use crate::rates::{self, Rates};
 use crate::request_id::RequestId;
 
 /// What a route asks of its callers.
@@ -43,7 +43,20 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Result<Response, Error> {
     let _place = guard.app.admission.enter()?;
-    let mut caller = caller(&guard.app, request.headers(), peer.ip()).await?;
+    let (mut caller, rates) = caller(&guard.app, request.headers(), peer.ip()).await?;
+    let mut response = match fit(&guard, &mut caller, &request) {
+        Ok(()) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(refused) => refused.into_response(),
+    };
+    rates.write(response.headers_mut());
+    Ok(response)
+}
+
+/// Whether this caller may ask this; stamps the caller with what the request is found by.
+fn fit(guard: &Guard, caller: &mut Caller, request: &Request) -> Result<(), Error> {
     if caller.role < guard.permission.least_role() {
         return Err(forbidden(caller.role.as_str()));
     }
@@ -54,8 +67,7 @@ pub(crate) async fn admit(
         caller.request_id = Some(stamp.id.clone());
         caller.trace_id.clone_from(&stamp.trace_id);
     }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// Refuses whoever has no valid key, where there is no route to ask for more.
@@ -66,7 +78,7 @@ pub(crate) async fn known(app: &App, headers: &HeaderMap, peer: IpAddr) -> Resul
 
 /// Who asks; refuses unknown keys and those that ask too often. Only wrong keys are counted
 /// against their address, so that a good one costs no statement for it.
-async fn caller(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, Error> {
+async fn caller(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<(Caller, Rates), Error> {
     let bearer = bearer(headers)?;
     let caller = match app.principals.of(&app.context, bearer).await? {
         Proof::Valid(principal) => principal.caller,
@@ -77,8 +89,8 @@ async fn caller(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, 
             return Err(unauthenticated(detail));
         }
     };
-    limit(app, &caller).await?;
-    Ok(caller)
+    let rates = limit(app, &caller, peer).await?;
+    Ok((caller, rates))
 }
 
 fn no_query() -> Error {
@@ -106,31 +118,48 @@ fn unauthenticated(detail: &str) -> Error {
     )
 }
 
-/// The limit of each key over all replicas. A database that fails here lets the request pass: it
-/// will say so itself, and a limit is no reason for an outage.
-async fn limit(app: &App, caller: &Caller) -> Result<(), Error> {
-    let key = format!("api:{}", caller.actor);
-    let pool = &app.context.pool;
-    match app.allowance.take(pool, &key, gcra(&app.limits)).await {
-        Ok(Admission::Allowed) => Ok(()),
-        Ok(Admission::Denied { retry_after }) => {
-            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-            let detail = format!(
-                "this key may send {} requests a second and {} at once",
-                app.limits.rate_per_s, app.limits.burst
-            );
-            Err(Error::new(ProblemCode::RateLimited, detail).with_retry_after_s(seconds.max(1)))
-        }
-        Err(error) => {
-            tracing::warn!(event = "limit_not_asked", %error, "the rate limit was not asked; passing");
-            Ok(())
-        }
-    }
+/// The limits of each key, and of each address over all its keys, over all replicas. A limit is no
+/// reason for an outage: while the database is away they hold for each replica alone.
+async fn limit(app: &App, caller: &Caller, peer: IpAddr) -> Result<Rates, Error> {
+    let (of_key, of_address) = limits(&app.limits);
+    let (key, address) = (
+        format!("api:{}", caller.actor),
+        format!("address:{}", place(peer)),
+    );
+    let asks = [
+        Ask {
+            key: &key,
+            limit: of_key,
+        },
+        Ask {
+            key: &address,
+            limit: of_address,
+        },
+    ];
+    let ruling = app.allowance.take(asks).await;
+    let [key_left, address_left] = ruling.left;
+    let rates = Rates::of([
+        ("key", of_key, key_left),
+        ("address", of_address, address_left),
+    ]);
+    let Some(denial) = ruling.denied else {
+        return Ok(rates);
+    };
+    let (who, rate, burst) = match denial.nth {
+        0 => ("key", app.limits.rate_per_s, app.limits.burst),
+        _ => (
+            "address, with all its keys,",
+            app.limits.address_rate_per_s,
+            app.limits.address_burst,
+        ),
+    };
+    let detail = format!("this {who} may send {rate} requests a second and {burst} at once");
+    Err(rates::refusal(detail, denial.retry_after, rates))
 }
 
-fn gcra(limits: &ApiLimits) -> GcraLimit {
-    GcraLimit {
-        emission_interval: Duration::from_secs(1) / limits.rate_per_s.max(1),
-        burst: limits.burst.max(1),
-    }
+fn limits(limits: &ApiLimits) -> (GcraLimit, GcraLimit) {
+    (
+        GcraLimit::per_second(limits.rate_per_s, limits.burst),
+        GcraLimit::per_second(limits.address_rate_per_s, limits.address_burst),
+    )
 }

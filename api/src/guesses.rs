@@ -6,11 +6,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use certmill_coordination::limiter::{Admission, GcraLimit, take};
-use certmill_wire::ProblemCode;
+use certmill_coordination::{Ask, GcraLimit};
 
 use crate::Error;
 use crate::app::App;
+use crate::rates::{self, Rates};
 
 /// What is guessed.
 #[derive(Clone, Copy, Debug)]
@@ -40,20 +40,23 @@ impl Guess {
 pub(crate) async fn count(app: &App, peer: IpAddr, guess: Guess) -> Result<(), Error> {
     let (word, limit) = guess.row();
     let key = format!("guess:{word}:{}", place(peer));
-    match take(&app.context.pool, &key, limit).await {
-        Ok(Admission::Allowed) => Ok(()),
-        Ok(Admission::Denied { retry_after }) => {
-            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-            let detail = format!("too many wrong {word}s from this address");
-            Err(Error::new(ProblemCode::RateLimited, detail).with_retry_after_s(seconds.max(1)))
-        }
-        // An uncounted guess is not answered, or an outage would make guessing free.
-        Err(error) => Err(Error::database(error)),
-    }
+    let ask = Ask { key: &key, limit };
+    // An uncounted guess is not answered, or an outage would make guessing free.
+    let ruling = app.guesses.take_strictly([ask]).await;
+    let ruling = ruling.map_err(Error::database)?;
+    let Some(denial) = ruling.denied else {
+        return Ok(());
+    };
+    let detail = format!("too many wrong {word}s from this address");
+    Err(rates::refusal(
+        detail,
+        denial.retry_after,
+        Rates::of([("guesses", limit, 0)]),
+    ))
 }
 
 /// One subscriber: an IPv4 address, or the 64 bits of IPv6 that one is usually given.
-fn place(peer: IpAddr) -> String {
+pub(crate) fn place(peer: IpAddr) -> String {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

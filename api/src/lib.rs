@@ -5,7 +5,6 @@
 
 mod accepted;
 mod admission;
-mod allowance;
 mod app;
 mod auth;
 mod body;
@@ -20,6 +19,7 @@ mod permission;
 mod plain;
 mod principals;
 mod problem;
+mod rates;
 mod readiness;
 mod request_id;
 mod routes;

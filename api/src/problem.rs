@@ -9,6 +9,8 @@ use certmill_wire::{FieldError, Problem, ProblemCode};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
+use crate::rates::Rates;
+
 /// SQLSTATE of a lock that did not come free in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// SQLSTATEs of transactions that stood in each other's way: lock, deadlock, serialization failure.
@@ -21,6 +23,7 @@ const DATABASE_RETRY_S: u64 = 2;
 pub struct Error {
     problem: Box<Problem>,
     cause: Option<String>,
+    rates: Option<Box<Rates>>,
 }
 
 /// The problem of an answer on its way out; the outermost layer writes it with the request's id.
@@ -32,6 +35,7 @@ impl Clone for Error {
         Self {
             problem: self.problem.clone(),
             cause: self.cause.clone(),
+            rates: self.rates.clone(),
         }
     }
 }
@@ -66,6 +70,7 @@ impl Error {
         Self {
             problem: Box::new(problem),
             cause: Some(cause.to_string()),
+            rates: None,
         }
     }
 
@@ -81,6 +86,12 @@ impl Error {
         self
     }
 
+    /// Adds the limits that were met.
+    pub(crate) fn with_rates(mut self, rates: Rates) -> Self {
+        self.rates = Some(Box::new(rates));
+        self
+    }
+
     /// The problem, for an item of a bulk answer.
     pub(crate) fn into_problem(self) -> Problem {
         *self.problem
@@ -92,6 +103,7 @@ impl From<Problem> for Error {
         Self {
             problem: Box::new(problem),
             cause: None,
+            rates: None,
         }
     }
 }
@@ -101,6 +113,7 @@ impl From<Box<Problem>> for Error {
         Self {
             problem,
             cause: None,
+            rates: None,
         }
     }
 }
@@ -229,6 +242,9 @@ pub(crate) fn write(mut response: Response, request_id: &str) -> Response {
     };
     *response.body_mut() = axum::body::Body::from(body);
     let headers = response.headers_mut();
+    if let Some(rates) = error.rates {
+        rates.write(headers);
+    }
     headers.remove(http::header::CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
     if let Some(seconds) = problem.retry_after_s {

@@ -11,18 +11,18 @@ use std::time::Duration;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
+use certmill_coordination::Allowance;
 use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_service::Context;
 use certmill_service::certificates::Intake;
-use certmill_settings::{ApiLimits, TlsFiles};
+use certmill_settings::{ApiLimits, LimitsBackend, TlsFiles};
 use certmill_store::clock;
 use certmill_tasks::{JitterPercent, JitteredTicker, Tasks};
 use hyper_util::rt::TokioTimer;
 use time::OffsetDateTime;
 
 use crate::admission::Admission;
-use crate::allowance::Allowance;
 use crate::app::{App, Shared};
 use crate::contract;
 use crate::own_certificate::{OwnCertificate, wanted_names};
@@ -148,16 +148,21 @@ pub async fn serve(options: ServerOptions, tasks: &Tasks) -> Result<Bound, Serve
     let contract = contract::of(routes::TABLE).map_err(ServeError::Routes)?;
     let (listener, local_addr) = bind(options.listen)?;
     let shutdown = tasks.shutdown_token();
+    let allowance = || match options.limits.backend {
+        LimitsBackend::Postgres => Allowance::shared(options.context.pool.clone()),
+        LimitsBackend::Memory => Allowance::in_memory(),
+    };
     let app = App::new(Shared {
         readiness: Readiness::new(options.context.pool.clone(), shutdown.clone()),
         admission: Admission::for_pool(&options.context.pool),
+        allowance: allowance(),
+        guesses: allowance(),
         intake: Intake::new(options.context.clone(), tasks.clone()),
         context: options.context,
         contract,
         cursor_key: options.cursor_key,
         bootstrap_token: options.bootstrap_token,
         limits: options.limits,
-        allowance: Allowance::default(),
         principals: Principals::default(),
     });
     let tls = match options.tls {

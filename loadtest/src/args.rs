@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::suites::faults;
+use crate::suites::limiter::LimitTaker;
 use crate::suites::queue::noop_worker::NoopWorker;
 
 /// Drives real processes over a throw-away Postgres and prints what they reach.
@@ -17,7 +18,7 @@ use crate::suites::queue::noop_worker::NoopWorker;
     arg_required_else_help = true
 )]
 pub struct Args {
-    /// The suite: issuance or queue
+    /// The suite: issuance, limiter, queue or replicas
     pub suite: Option<String>,
     /// Also writes the figures into this file
     #[arg(long, value_name = "FILE")]
@@ -72,6 +73,9 @@ pub enum Verb {
     Page,
     /// Harms real processes while clients ask, and checks what came of it
     Faults(faults::Options),
+    /// A process of the limiter suite; started by it
+    #[command(hide = true)]
+    LimitTaker(LimitTaker),
     /// The worker of the queue suite; started by it
     #[command(hide = true)]
     NoopWorker(NoopWorker),

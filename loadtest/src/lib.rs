@@ -33,6 +33,7 @@ pub use suites::faults;
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.verb {
         Some(Verb::Page) => page::write(),
+        Some(Verb::LimitTaker(options)) => suites::limiter::take(options),
         Some(Verb::NoopWorker(options)) => suites::queue::noop_worker::run(options),
         Some(Verb::Faults(options)) => play(options),
         None => registry::run(args),

@@ -61,6 +61,11 @@ pub const SUITES: &[Suite] = &[
         },
     },
     Suite {
+        name: "limiter",
+        about: suites::limiter::ABOUT,
+        run: |extent, selection| Box::pin(suites::limiter::run(extent, selection)),
+    },
+    Suite {
         name: "queue",
         about: suites::queue::ABOUT,
         run: |extent, selection| Box::pin(suites::queue::run(extent, selection)),

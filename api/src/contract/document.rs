@@ -80,11 +80,25 @@ pub(crate) fn document(table: &[Route]) -> Result<Value, String> {
             "parameters": Map::from_iter(
                 parameters::headers().map(|(name, header)| (name.to_owned(), header))
             ),
-            "headers": {"XRequestId": {
-                "required": true,
-                "description": "By which the request is found in the server's log.",
-                "schema": {"type": "string", "pattern": "^[-A-Za-z0-9_.:]{1,64}$"},
-            }},
+            "headers": {
+                "XRequestId": {
+                    "required": true,
+                    "description": "By which the request is found in the server's log.",
+                    "schema": {"type": "string", "pattern": "^[-A-Za-z0-9_.:]{1,64}$"},
+                },
+                "RateLimitPolicy": {
+                    "required": true,
+                    "description": "The limits of this request by name, `key` and `address` or `guesses`: `q` \
+                        requests at once, which come back within `w` seconds.",
+                    "schema": {"type": "string", "pattern": rates_pattern("q", "w")},
+                },
+                "RateLimit": {
+                    "required": true,
+                    "description": "Of each limit, how many requests are left (`r`), as far as this replica \
+                        knows, and in how many seconds all of them are back (`t`).",
+                    "schema": {"type": "string", "pattern": rates_pattern("r", "t")},
+                },
+            },
             "securitySchemes": {"key": {
                 "type": "http",
                 "scheme": "bearer",
@@ -172,6 +186,9 @@ impl Assembly {
     fn success(&mut self, route: &Route, answer: &Answer, example: Option<&Value>) -> Value {
         let mut headers = Map::from_iter(answer.headers.iter().map(header));
         headers.insert("X-Request-Id".to_owned(), request_id());
+        if matches!(route.access, Access::Needs(_)) {
+            headers.extend(rates());
+        }
         if route.operation.repeatable {
             let replayed = json!({
                 "description": "`true` where an earlier request with this Idempotency-Key did the work.",
@@ -241,6 +258,9 @@ fn failure(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     if retry_after.always || codes.contains("idempotency_in_progress") {
         headers.extend([header(&retry_after)]);
     }
+    if status == 429 {
+        headers.extend(rates());
+    }
     if status == 401 {
         let challenge = json!({"required": true, "schema": {"type": "string", "const": "Bearer realm=\"certmill\""}});
         headers.insert("WWW-Authenticate".to_owned(), challenge);
@@ -263,6 +283,23 @@ fn header(header: &Header) -> (String, Value) {
         "schema": {"type": header.schema_type},
     });
     (header.name.to_owned(), described)
+}
+
+/// The headers of limits, on whatever was counted against one.
+fn rates() -> [(String, Value); 2] {
+    [
+        ("RateLimit-Policy", "RateLimitPolicy"),
+        ("RateLimit", "RateLimit"),
+    ]
+    .map(|(name, component)| {
+        let place = format!("#/components/headers/{component}");
+        (name.to_owned(), json!({"$ref": place}))
+    })
+}
+
+fn rates_pattern(count: &str, seconds: &str) -> String {
+    let item = format!("\"[a-z]+\";{count}=[0-9]+;{seconds}=[0-9]+");
+    format!("^{item}(, {item})*$")
 }
 
 fn request_id() -> Value {

@@ -21,7 +21,7 @@ use certmill_domain::validity::Validity;
 use certmill_pg::ConnectOptions;
 use certmill_queue::Hinter;
 use certmill_service::{Context, Policy, Role, authorities, bootstrap};
-use certmill_settings::{ApiLimits, TlsFiles};
+use certmill_settings::{ApiLimits, LimitsBackend, TlsFiles};
 use certmill_store::api_key::NewApiKey;
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_telemetry::clock::now_utc;
@@ -44,8 +44,11 @@ impl Default for Wish {
         let limits = ApiLimits {
             rate_per_s: 10_000,
             burst: 10_000,
+            address_rate_per_s: 50_000,
+            address_burst: 50_000,
             body_limit_bytes: 1 << 20,
             request_timeout: Duration::from_secs(30),
+            backend: LimitsBackend::Postgres,
         };
         Self {
             limits,
@@ -173,6 +176,16 @@ impl Api {
 
     /// Another replica on the same database, with a pool of its own.
     pub async fn replica(&self, bootstrap_token: Option<&str>) -> Bound {
+        let limits = Wish::default().limits;
+        self.another(bootstrap_token, limits).await
+    }
+
+    /// Another replica with these limits.
+    pub async fn replica_with(&self, limits: ApiLimits) -> Bound {
+        self.another(None, limits).await
+    }
+
+    async fn another(&self, bootstrap_token: Option<&str>, limits: ApiLimits) -> Bound {
         let pool = certmill_pg::connect(&self.db.app_url(), ConnectOptions::new("replica")).await;
         let context = Context {
             pool: pool.unwrap(),
@@ -180,6 +193,7 @@ impl Api {
         };
         let mut options = options(&context, self.dir.path());
         options.bootstrap_token = bootstrap_token.map(|text| BootstrapToken::new(text).unwrap());
+        options.limits = limits;
         serve(options, &self.tasks).await.unwrap()
     }
 

@@ -28,6 +28,8 @@ async fn two_hundred_guesses_over_two_replicas_are_counted_as_one() {
             _ => {
                 answer.is(429, "rate_limited");
                 assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+                assert_eq!(answer.header("ratelimit-policy"), "\"guesses\";q=20;w=60");
+                assert_eq!(answer.header("ratelimit"), "\"guesses\";r=0;t=60");
                 limited += 1;
             }
         }

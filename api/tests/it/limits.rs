@@ -1,8 +1,10 @@
 //! Bounds: URL, headers, rate, time, and a database that is away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use certmill_crypto::token::ApiKey;
 use certmill_service::Role;
+use certmill_settings::ApiLimits;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use http::Method;
@@ -41,6 +43,108 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_back() {
     let other = send(api.call(Method::GET, "/api/v1/version", Role::Admin)).await;
     assert_eq!(other.status, 200, "another key has its own limit");
     assert_eq!(send(api.http.get(api.url("/health"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn answers_tell_the_limits_and_what_is_left() {
+    let mut wish = Wish::default();
+    (wish.limits.rate_per_s, wish.limits.burst) = (1, 5);
+    (wish.limits.address_rate_per_s, wish.limits.address_burst) = (1, 8);
+    let api = Api::start_with(wish).await;
+    let policy = r#""key";q=5;w=5, "address";q=8;w=8"#;
+    let first = api.get("/api/v1/version").await;
+    assert_eq!(first.header("ratelimit-policy"), policy);
+    assert_eq!(
+        first.header("ratelimit"),
+        r#""key";r=4;t=1, "address";r=7;t=1"#
+    );
+    for path in ["/api/v1/jobs/job_0", "/api/v1/version?x=1", "/api/v1/jobs"] {
+        let answer = api.get(path).await;
+        assert!(
+            answer.status != 429 && answer.header("ratelimit-policy") == policy,
+            "{answer:?}"
+        );
+        assert!(answer.header("ratelimit").starts_with("\"key\";r="));
+    }
+    let forbidden = send(api.call(Method::POST, "/api/v1/keys", Role::Viewer)).await;
+    forbidden.is(403, "forbidden");
+    assert_eq!(forbidden.header("ratelimit-policy"), policy);
+    let mut refused = api.get("/api/v1/version").await;
+    while refused.status != 429 {
+        refused = api.get("/api/v1/version").await;
+    }
+    assert_eq!(refused.header("ratelimit-policy"), policy);
+    assert!(
+        refused.header("ratelimit").starts_with("\"key\";r=0;t=5, "),
+        "{refused:?}"
+    );
+    let open = send(api.http.get(api.url("/health"))).await;
+    assert_eq!((open.status, open.header("ratelimit")), (200, ""));
+}
+
+#[tokio::test]
+async fn an_address_is_limited_over_all_its_keys_and_replicas_whatever_headers_say() {
+    let mut wish = Wish::default();
+    (wish.limits.address_rate_per_s, wish.limits.address_burst) = (1, 6);
+    let api = Api::start_with(wish).await;
+    let other = api.replica_with(wish_limits(1, 6)).await;
+    let began = Instant::now();
+    let mut passed = 0;
+    for n in 0..20 {
+        let replica = if n % 2 == 0 { &api.bound } else { &other };
+        let role = [Role::Viewer, Role::Operator, Role::Admin][n % 3];
+        let request = api.http.get(api.url_at(replica, "/api/v1/version"));
+        let request = request
+            .bearer_auth(api.key(role))
+            .header("x-forwarded-for", format!("192.0.2.{n}"));
+        let answer = send(request).await;
+        match answer.status {
+            200 => passed += 1,
+            _ => {
+                answer.is(429, "rate_limited");
+                assert!(
+                    answer.json()["detail"]
+                        .as_str()
+                        .unwrap()
+                        .contains("address")
+                );
+                assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+            }
+        }
+    }
+    let most = 6 + began.elapsed().as_secs() + 1;
+    assert!((6..=most).contains(&passed), "{passed} of {most}");
+}
+
+#[tokio::test]
+async fn without_its_table_of_limits_a_replica_limits_alone() {
+    let mut wish = Wish::default();
+    (wish.limits.rate_per_s, wish.limits.burst) = (1, 5);
+    let api = Api::start_with(wish).await;
+    let hide = "ALTER TABLE api_limit RENAME TO hidden";
+    sqlx::query(hide).execute(api.db.owner()).await.unwrap();
+    let began = Instant::now();
+    let mut passed = 0;
+    for _ in 0..12 {
+        let answer = api.get("/api/v1/version").await;
+        match answer.status {
+            200 => passed += 1,
+            _ => answer.is(429, "rate_limited"),
+        }
+    }
+    let most = 5 + began.elapsed().as_secs() + 1;
+    assert!((5..=most).contains(&passed), "{passed} of {most}");
+    // A guess that cannot be counted is not answered.
+    let guess = ApiKey::generate().unwrap();
+    let request = api.http.get(api.url("/api/v1/version"));
+    let answer = send(request.bearer_auth(guess.expose())).await;
+    answer.is(503, "database_unavailable");
+}
+
+fn wish_limits(rate_per_s: u32, burst: u32) -> ApiLimits {
+    let mut limits = Wish::default().limits;
+    (limits.address_rate_per_s, limits.address_burst) = (rate_per_s, burst);
+    limits
 }
 
 #[tokio::test]

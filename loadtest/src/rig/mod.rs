@@ -5,6 +5,7 @@
 mod child;
 mod database;
 mod house;
+mod pgbench;
 mod usage;
 
 use certmill_testkit::free_address;
@@ -22,6 +23,7 @@ use crate::{building, say};
 pub use child::Child;
 pub use database::Database;
 pub use house::{House, private_file};
+pub use pgbench::{Pgbench, inlined};
 pub use usage::{Cpu, peak_rss_mb, rss_mb};
 
 const READY_WITHIN: Duration = Duration::from_secs(40);

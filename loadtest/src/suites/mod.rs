@@ -3,5 +3,6 @@
 pub mod budget;
 pub mod faults;
 pub mod issuance;
+pub mod limiter;
 pub mod queue;
 pub mod replicas;

@@ -4,6 +4,7 @@
 //! holder and checks both in the same statement, so that two who believe to lead do no harm.
 #![deny(missing_docs)]
 
+mod allowance;
 pub mod budget;
 mod campaign;
 mod error;
@@ -13,10 +14,11 @@ pub mod schedule;
 mod schedule_rows;
 mod span;
 
+pub use allowance::{Allowance, Ask, Denial, Ruling};
 pub use campaign::{CampaignOptions, campaign};
 pub use error::Error;
 pub use leader::{Candidate, LeaderRow, Term, TermRow};
-pub use limiter::{Admission, GcraLimit};
+pub use limiter::{GcraLimit, Taken, Wish};
 pub use schedule::{Due, DueSlot, Schedule, Ticked};
 pub use schedule_rows::{LastJob, ScheduleRow, Standing, schedule_rows};
 

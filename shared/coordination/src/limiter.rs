@@ -1,12 +1,13 @@
-//! The API's rate limit, one for all replicas.
+//! The rate limits that all replicas share, as rows.
 //!
 //! Invariant: in any window w, over all replicas, at most burst + w / emission interval requests
-//! of a key pass, by the database's clock.
+//! of a key are granted, by the database's clock; no other clock enters.
 #![allow(clippy::disallowed_methods, reason = "this crate may hold SQL")]
 
 use std::time::Duration;
 
 use certmill_pg::Pool;
+use sqlx::postgres::types::PgInterval;
 
 use crate::span::interval;
 use crate::{Error, Result};
@@ -20,54 +21,122 @@ pub struct GcraLimit {
     pub burst: u32,
 }
 
-/// The answer.
+impl GcraLimit {
+    /// So many a second. The interval is rounded up to whole microseconds, which is what the
+    /// database counts in: rounded down, more would pass than was said.
+    #[must_use]
+    pub fn per_second(rate: u32, burst: u32) -> Self {
+        let us = 1_000_000_u64.div_ceil(u64::from(rate.max(1)));
+        Self {
+            emission_interval: Duration::from_micros(us),
+            burst: burst.max(1),
+        }
+    }
+
+    /// How long the whole burst takes to come back.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.emission_interval.saturating_mul(self.burst)
+    }
+
+    /// How many requests fit into what is spare of the window.
+    pub(crate) fn fit(&self, spare: Duration) -> u32 {
+        let every = self.emission_interval.as_nanos().max(1);
+        u32::try_from(spare.as_nanos() / every).unwrap_or(u32::MAX)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.burst > 0 && self.emission_interval >= Duration::from_micros(1)
+    }
+}
+
+/// So many requests of a key, at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Whose.
+    pub key: &'a str,
+    /// Under which limit.
+    pub limit: GcraLimit,
+    /// How many.
+    pub n: u32,
+}
+
+/// What the database said to a wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Go on.
-    Allowed,
-    /// Not now.
-    Denied {
-        /// A request may pass after this long, if no other comes first.
-        retry_after: Duration,
-    },
+pub struct Taken {
+    /// Whether all of them may go on; else none may.
+    pub granted: bool,
+    /// How many more there are; 0 if that is not known.
+    pub left: u32,
+    /// When one may go on, if no other comes first. None where the wish was granted, where another
+    /// wish of the same call was denied, or where a request of somebody else came in between.
+    pub retry_after: Option<Duration>,
 }
 
-/// Asks for one request of `key`.
+/// Asks for all wishes in one statement. If one is denied none is granted, unless a request of
+/// somebody else comes in between. Keys must be distinct.
 ///
 /// # Errors
-/// [`Error::Limit`] for a limit that lets nothing through, else the database's.
-pub async fn take(pool: &Pool, key: &str, limit: GcraLimit) -> Result<Admission> {
-    take_many(pool, key, limit, 1).await
-}
-
-/// Asks for `n` requests of `key` at once, all or none.
-///
-/// # Errors
-/// As [`take`]; more than the burst are [`Error::Limit`], too.
-pub async fn take_many(pool: &Pool, key: &str, limit: GcraLimit, n: u32) -> Result<Admission> {
-    if n == 0
-        || n > limit.burst
-        || limit.burst == 0
-        || limit.emission_interval < Duration::from_micros(1)
-    {
+/// [`Error::Limit`] for a limit that lets nothing through and for more than a burst, else the
+/// database's.
+pub async fn take(pool: &Pool, wishes: &[Wish<'_>]) -> Result<Vec<Taken>> {
+    let is_sound =
+        |wish: &Wish<'_>| wish.limit.is_sound() && (1..=wish.limit.burst).contains(&wish.n);
+    if !wishes.iter().all(is_sound) {
         return Err(Error::Limit);
     }
-    let tolerance = limit.emission_interval.saturating_mul(limit.burst);
-    let (allowed, retry_after_us): (bool, Option<i64>) =
-        sqlx::query_as(include_str!("sql/take.sql"))
-            .bind(key)
-            .bind(interval(limit.emission_interval.saturating_mul(n)))
-            .bind(interval(tolerance))
-            .fetch_one(pool)
-            .await?;
-    if allowed {
-        return Ok(Admission::Allowed);
+    match wishes {
+        [] => Ok(Vec::new()),
+        [wish] => Ok(vec![take_one(pool, wish).await?]),
+        _ => take_each(pool, wishes).await,
     }
-    // No wait is known where another request took the last place between look and lock.
-    let retry_after = retry_after_us.map_or(limit.emission_interval, |us| {
-        Duration::from_micros(u64::try_from(us).unwrap_or(0))
-    });
-    Ok(Admission::Denied { retry_after })
+}
+
+async fn take_one(pool: &Pool, wish: &Wish<'_>) -> Result<Taken> {
+    let (span, tolerance) = spans(wish);
+    let (granted, spare_us): (bool, Option<i64>) = sqlx::query_as(include_str!("sql/take.sql"))
+        .bind(wish.key)
+        .bind(span)
+        .bind(tolerance)
+        .fetch_one(pool)
+        .await?;
+    Ok(taken(wish, granted, spare_us))
+}
+
+async fn take_each(pool: &Pool, wishes: &[Wish<'_>]) -> Result<Vec<Taken>> {
+    let keys: Vec<&str> = wishes.iter().map(|wish| wish.key).collect();
+    let (spans, tolerances): (Vec<PgInterval>, Vec<PgInterval>) = wishes.iter().map(spans).unzip();
+    let rows: Vec<(String, bool, Option<i64>)> = sqlx::query_as(include_str!("sql/take_each.sql"))
+        .bind(keys)
+        .bind(spans)
+        .bind(tolerances)
+        .fetch_all(pool)
+        .await?;
+    let answer = |wish: &Wish<'_>| {
+        let row = rows.iter().find(|(key, ..)| key == wish.key);
+        row.map_or(taken(wish, false, None), |&(_, granted, spare_us)| {
+            taken(wish, granted, spare_us)
+        })
+    };
+    Ok(wishes.iter().map(answer).collect())
+}
+
+fn spans(wish: &Wish<'_>) -> (PgInterval, PgInterval) {
+    let span = wish.limit.emission_interval.saturating_mul(wish.n);
+    (interval(span), interval(wish.limit.window()))
+}
+
+fn taken(wish: &Wish<'_>, granted: bool, spare_us: Option<i64>) -> Taken {
+    // Less than nothing is spare where the burst of a key was lowered.
+    let spare = spare_us.map(|us| Duration::from_micros(us.max(0).unsigned_abs()));
+    let beyond = spare_us.map(|us| Duration::from_micros(us.min(0).unsigned_abs()));
+    let wait =
+        |spare| wish.limit.emission_interval.saturating_sub(spare) + beyond.unwrap_or_default();
+    Taken {
+        granted,
+        left: wish.limit.fit(spare.unwrap_or_default()),
+        retry_after: spare.filter(|_| !granted).map(wait),
+    }
 }
 
 /// Removes keys that are back at their full burst for an hour, 10 000 at most.

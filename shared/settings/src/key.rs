@@ -278,6 +278,18 @@ pub(crate) const KEYS: &[Key] = &[
         "requests at once for each API key",
     ),
     key(
+        "api.address_rate_per_s",
+        whole(1, 1_000_000),
+        "5 x api.rate_per_s",
+        "requests a second for each address, over all its keys",
+    ),
+    key(
+        "api.address_burst",
+        whole(1, 1_000_000),
+        "5 x api.burst",
+        "requests at once for each address, over all its keys",
+    ),
+    key(
         "api.body_limit_bytes",
         whole(1024, 1 << 30),
         "1048576",
@@ -288,6 +300,12 @@ pub(crate) const KEYS: &[Key] = &[
         whole(100, HOUR_MS),
         "30000",
         "longest time for a request",
+    ),
+    key(
+        "limits.backend",
+        Kind::OneOf(&["postgres", "memory"]),
+        "postgres",
+        "where the api keeps the limits of keys, addresses and guesses; `memory` with one api only",
     ),
 ];
 

@@ -34,8 +34,8 @@ pub use reference::reference_page;
 pub use role::Role;
 pub use secret_file::{check_key_mode, read_key_bytes, read_key_file, read_secret_file};
 pub use settings::{
-    ApiLimits, Database, DatabaseTls, Failpoints, Inspection, Log, LogFormat, Pooler, ProcessLease,
-    Settings, TlsFiles, Wake, Worker,
+    ApiLimits, Database, DatabaseTls, Failpoints, Inspection, LimitsBackend, Log, LogFormat,
+    Pooler, ProcessLease, Settings, TlsFiles, Wake, Worker,
 };
 pub use suggest::nearest;
 

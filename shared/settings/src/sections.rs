@@ -4,9 +4,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::reader::Reader;
-use crate::settings::{Database, DatabaseTls, Log, LogFormat, Pooler, TlsFiles, Worker};
+use crate::settings::{
+    ApiLimits, Database, DatabaseTls, LimitsBackend, Log, LogFormat, Pooler, TlsFiles, Worker,
+};
 use crate::validate;
 use crate::{Env, Role, default_cache_dir};
 
@@ -129,6 +132,30 @@ pub(crate) fn read_log(role: Role, reader: &mut Reader, env: &Env) -> Log {
         filter: reader
             .text("log.filter")
             .unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+/// An address may send what five keys may, unless it is said.
+pub(crate) fn read_api(reader: &mut Reader) -> ApiLimits {
+    const KEYS_AN_ADDRESS: u64 = 5;
+    const MOST: u64 = 1_000_000;
+    let (rate, burst) = (
+        reader.whole("api.rate_per_s", 1_000),
+        reader.whole("api.burst", 2_000),
+    );
+    let several = |one: u64| (KEYS_AN_ADDRESS * one).min(MOST);
+    let body_limit_bytes = reader.whole("api.body_limit_bytes", 1 << 20);
+    ApiLimits {
+        rate_per_s: narrow(rate),
+        burst: narrow(burst),
+        address_rate_per_s: narrow(reader.whole("api.address_rate_per_s", several(rate))),
+        address_burst: narrow(reader.whole("api.address_burst", several(burst))),
+        body_limit_bytes: usize::try_from(body_limit_bytes).unwrap_or(usize::MAX),
+        request_timeout: Duration::from_millis(reader.whole("api.request_timeout_ms", 30_000)),
+        backend: match reader.word("limits.backend") {
+            Some("memory") => LimitsBackend::Memory,
+            _ => LimitsBackend::Postgres,
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use crate::inventory::{self, ShownSetting};
 use crate::layers::Layers;
 use crate::reader::Reader;
 use crate::sections::{
-    beside, days, narrow, read_address, read_database, read_log, read_plain_url, read_tls,
+    beside, days, read_address, read_api, read_database, read_log, read_plain_url, read_tls,
     read_worker,
 };
 use crate::validate;
@@ -187,10 +187,36 @@ pub struct ApiLimits {
     pub rate_per_s: u32,
     /// Requests at once for each API key.
     pub burst: u32,
+    /// Requests a second for each address, over all its keys.
+    pub address_rate_per_s: u32,
+    /// Requests at once for each address, over all its keys.
+    pub address_burst: u32,
     /// Largest request body in bytes.
     pub body_limit_bytes: usize,
     /// Longest time for a request.
     pub request_timeout: Duration,
+    /// Where the limits of keys, addresses and guesses are kept.
+    pub backend: LimitsBackend,
+}
+
+/// Where the API keeps its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitsBackend {
+    /// In the database, one for all replicas.
+    Postgres,
+    /// In the process, which must be the only one with an API.
+    Memory,
+}
+
+impl LimitsBackend {
+    /// The word of the setting.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// Faults on purpose, for the process test.
@@ -307,12 +333,7 @@ impl Settings {
             shutdown_grace: ms(reader, "shutdown_grace_ms", 25_000),
             migrate_at_boot: reader.flag("migrate_at_boot", true),
             acknowledge_sealed_keys: reader.flag("acknowledge_sealed_keys", false),
-            api: ApiLimits {
-                rate_per_s: narrow(reader.whole("api.rate_per_s", 1_000)),
-                burst: narrow(reader.whole("api.burst", 2_000)),
-                body_limit_bytes: reader.whole("api.body_limit_bytes", 1 << 20) as usize,
-                request_timeout: ms(reader, "api.request_timeout_ms", 30_000),
-            },
+            api: read_api(reader),
             failpoints: Failpoints {
                 finish_delay_max: ms(reader, "failpoints.finish_delay_ms_max", 0),
                 finish_delay_share: reader.share("failpoints.finish_delay_share"),

@@ -53,12 +53,28 @@ fn an_empty_machine_needs_no_settings() {
     assert_eq!(settings.max_connections(Role::Worker), 20);
     assert_eq!(settings.log.format, LogFormat::Json);
     assert!(settings.migrate_at_boot && settings.database.url.is_none());
+    assert_eq!(settings.api.backend, LimitsBackend::Postgres);
+    assert_eq!(
+        (settings.api.address_rate_per_s, settings.api.address_burst),
+        (5_000, 10_000)
+    );
     let on_terminal = Env {
         is_terminal: true,
         ..env
     };
     let up = Settings::load(Role::Up, &Overrides::default(), &on_terminal).unwrap();
     assert_eq!(up.log.format, LogFormat::Text);
+}
+
+#[test]
+fn an_address_may_send_what_five_keys_may_unless_it_is_said() {
+    let read = |toml| with_file(Role::Up, toml, Env::default()).unwrap().api;
+    let api = read("[api]\nrate_per_s = 300_000\nburst = 7\n");
+    assert_eq!((api.address_rate_per_s, api.address_burst), (1_000_000, 35));
+    let api = read("[api]\naddress_rate_per_s = 8\n[limits]\nbackend = 'memory'\n");
+    assert_eq!((api.address_rate_per_s, api.address_burst), (8, 10_000));
+    assert_eq!(api.backend, LimitsBackend::Memory);
+    assert!(only("[limits]\nbackend = 'redis'\n").contains("limits.backend"));
 }
 
 #[test]

@@ -29,6 +29,7 @@ const OWNED: [Owned; 6] = [
             "loadtest/src/rig/database.rs",
             "loadtest/src/suites/budget/rows.rs",
             "loadtest/src/suites/faults/ledger.rs",
+            "loadtest/src/suites/limiter/rows.rs",
             "loadtest/src/suites/queue/",
             "loadtest/src/suites/replicas/rows.rs",
         ],

@@ -2,13 +2,10 @@
 //!
 //! Invariant: the clock runs from when the first process is there until no live job is left.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use certmill_pg::PLANNING;
 use certmill_pg::embedded::{DATABASE, Login};
-use secrecy::ExposeSecret as _;
 
 use super::meter::{Drained, Meter, Whose};
 use super::noop_worker::{self, KIND};
@@ -17,7 +14,7 @@ use super::worker::Worker;
 use super::{drain_figures, pgbench, table};
 use crate::figure::Figure;
 use crate::registry::Extent;
-use crate::rig::{Child, Cpu, Rig, peak_rss_mb};
+use crate::rig::{Cpu, Pgbench, Rig, peak_rss_mb};
 use crate::say;
 
 /// Jobs of one drain.
@@ -33,7 +30,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(3);
 /// Who drains.
 pub enum Subject<'a> {
     /// The same statements without a worker.
-    Pgbench(PathBuf),
+    Pgbench(Pgbench),
     /// Processes of ours.
     Workers(&'static str, Worker, usize),
     /// Somebody else's queue.
@@ -57,7 +54,7 @@ impl Subject<'_> {
 /// A process fails, or a job is left.
 pub async fn run(
     rig: &mut Rig,
-    pgbench: Option<&PathBuf>,
+    pgbench: Option<&Pgbench>,
     rooms: &[Room],
     extent: Extent,
 ) -> Result<Vec<Figure>> {
@@ -180,40 +177,20 @@ async fn by_rival(rig: &Rig, room: &Room, jobs: usize) -> Result<Drained> {
 }
 
 /// Lets pgbench drain.
-async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Drained> {
+async fn by_pgbench(rig: &Rig, program: &Pgbench, jobs: usize) -> Result<Drained> {
     let process = table::process_for_pgbench(rig).await?;
-    let script = rig.path("drain.sql");
-    std::fs::write(&script, pgbench::script(KIND, process, BATCH))?;
+    let script = pgbench::script(KIND, process, BATCH);
     // One look more than needed for each connection, as a worker looks once more, too.
     let calls = jobs.div_ceil(BATCH * CONNECTIONS) + 1;
-    let args = [
-        "-n",
-        "-M",
-        "prepared",
-        "-j",
-        "1",
-        "-D",
-        "mark=-infinity",
-        "-D",
-        "mark_id=0",
-    ];
-    let mut args: Vec<String> = args.map(str::to_owned).into();
+    let mut args: Vec<String> = ["-j", "1", "-D", "mark=-infinity", "-D", "mark_id=0"]
+        .map(str::to_owned)
+        .into();
     args.extend(["-c".to_owned(), CONNECTIONS.to_string()]);
     args.extend(["-t".to_owned(), calls.to_string()]);
-    args.extend(["-f".to_owned(), script.display().to_string()]);
-    let (address, password) = apart(rig.login(Login::App, DATABASE).expose_secret())?;
-    args.push(address);
     let meter = Meter::start(rig).await?;
     let ended = Cpu::ended_children()?;
     let start = Instant::now();
-    let log = rig.path("pgbench.log");
-    // Plans are made as on the connections of a worker.
-    let planning = PLANNING.map(|(setting, value)| format!("-c {setting}={value}"));
-    let env = [
-        ("PGPASSWORD".to_owned(), password),
-        ("PGOPTIONS".to_owned(), planning.join(" ")),
-    ];
-    let mut child = Child::start("pgbench", program, &args, &env, &log)?;
+    let mut child = program.start(rig, "drain", &script, &args)?;
     child.ended_well(DRAIN_WITHIN).await?;
     let took = start.elapsed();
     let whose = Whose {
@@ -224,14 +201,4 @@ async fn by_pgbench(rig: &Rig, program: &Path, jobs: usize) -> Result<Drained> {
     drained.own_us = Cpu::ended_children()?.us_each(ended, jobs);
     table::all_kept(rig, jobs).await?;
     Ok(drained)
-}
-
-/// The address without its password, and the password: arguments are seen by everybody.
-fn apart(url: &str) -> Result<(String, String)> {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| {
-        let (login, place) = rest.split_once('@')?;
-        let (user, password) = login.split_once(':')?;
-        Some((format!("{scheme}://{user}@{place}"), password.to_owned()))
-    });
-    parts.context("a connection string without login")
 }

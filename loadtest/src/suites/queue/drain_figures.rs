@@ -106,6 +106,7 @@ fn values(drained: &[Drained], part: Part) -> Vec<f64> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::rig::Pgbench;
     use crate::suites::queue::worker::Worker;
 
     fn drained(per_second: f64) -> Drained {
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn ours_is_compared_and_judged() {
-        let pgbench = Subject::Pgbench("pgbench".into());
+        let pgbench = Subject::Pgbench(Pgbench::at("pgbench"));
         let one = Subject::Workers("wide", Worker::WIDE, 1);
         let three = Subject::Workers("wide, 3 processes", Worker::WIDE, 3);
         let all = [

@@ -23,7 +23,7 @@ use anyhow::{Result, ensure};
 use crate::args::Selection;
 use crate::figure::Figure;
 use crate::registry::Extent;
-use crate::rig::Rig;
+use crate::rig::{Pgbench, Rig};
 use crate::say;
 
 /// What the page says of it.
@@ -54,7 +54,7 @@ pub async fn run(extent: Extent, selection: Selection) -> Result<Vec<Figure>> {
     }
     let pgbench = selection
         .wants_peer("pgbench")
-        .then(pgbench::find)
+        .then(Pgbench::find)
         .flatten();
     let mut rig = Rig::start(&[]).await?;
     table::declare_lane(&rig).await?;

@@ -3,36 +3,15 @@
 //! Invariant: the SQL is the queue's own text; only its parameters get other names, and the claimed
 //! rows are gathered into arrays, since pgbench keeps one row of an answer.
 
-use std::path::PathBuf;
-
-use crate::say;
+use crate::rig::inlined;
 
 const CLAIM: &str = include_str!("../../../../shared/queue/src/sql/claim.sql");
 const COMPLETE: &str = include_str!("../../../../shared/queue/src/sql/complete.sql");
 
-/// Where pgbench is; without it, the words say what to do.
-pub fn find() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let newest = versions
-        .filter_map(|entry| {
-            let major = entry.file_name().to_str()?.parse::<u32>().ok()?;
-            let path = entry.path().join("bin/pgbench");
-            path.is_file().then_some((major, path))
-        })
-        .max();
-    if newest.is_none() {
-        say::line("left out: pgbench: not installed; apt-get install postgresql");
-    }
-    newest.map(|(_, path)| path)
-}
-
 /// The script: claim up to `batch` jobs, complete them.
 pub fn script(queue: &str, process: i64, batch: usize) -> String {
     let process = process.to_string();
-    let claim = with(
+    let claim = inlined(
         CLAIM,
         &[
             ("$1", &format!("'{queue}'")),
@@ -46,7 +25,7 @@ pub fn script(queue: &str, process: i64, batch: usize) -> String {
             ("$9", "false"),
         ],
     );
-    let complete = with(
+    let complete = inlined(
         COMPLETE,
         &[
             ("$1", ":ids"),
@@ -68,16 +47,6 @@ FROM given \\gset
 {complete};
 "
     )
-}
-
-/// The statement without its comments and with its parameters replaced, the longest names first.
-fn with(sql: &str, values: &[(&str, &str)]) -> String {
-    let bare: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
-    let mut text = bare.join("\n");
-    for (name, value) in values.iter().rev() {
-        text = text.replace(name, value);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -37,6 +37,12 @@ async fn tick_and_take_use_their_keys_under_a_generic_plan() {
             3,
             "api_limit_pkey",
         ),
+        (
+            "take_each",
+            include_str!("../../src/sql/take_each.sql"),
+            3,
+            "api_limit_pkey",
+        ),
     ] {
         let call = format!(
             "EXPLAIN EXECUTE s_{name}({})",

@@ -5,6 +5,7 @@
     reason = "tests look at the tables themselves"
 )]
 
+mod allowance;
 mod budget;
 mod campaign;
 mod explain;
