@@ -31,11 +31,24 @@ pub struct Child {
 impl Child {
     /// Starts `certmill` with nothing in its environment but `env`; its log goes to `log`.
     pub fn start(name: &str, args: &[String], env: &[(String, String)], log: &Path) -> Self {
+        let build = Path::new(env!("CARGO_BIN_EXE_certmill"));
+        Self::start_build(build, name, args, env, log)
+    }
+
+    /// As [`Child::start`], for the program of another build.
+    pub fn start_build(
+        build: &Path,
+        name: &str,
+        args: &[String],
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
         let log_from = usize::try_from(file.metadata().unwrap().len()).unwrap();
         // setpriv becomes the program, so that the id is the program's own.
         let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_certmill")])
+            .args(["--pdeathsig", "KILL"])
+            .arg(build)
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -75,6 +75,8 @@ pub struct Cluster {
     listens: BTreeMap<&'static str, String>,
     settings: Vec<(String, String)>,
     all: &'static [Member],
+    /// The program of another build, which migrates first and runs what is called `-1`.
+    older: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -86,9 +88,17 @@ impl Cluster {
 
     /// The same, with these processes.
     pub async fn start_with(all: &'static [Member], more: &[(&str, &str)]) -> Self {
-        let mut cluster = Self::migrated(more).await;
+        let mut cluster = Self::migrated(more, None).await;
         cluster.all = all;
         cluster.launch_all().await;
+        cluster
+    }
+
+    /// A database that the program `older` migrated; nothing runs yet. Processes whose names end in
+    /// `-1` run that program, the others this build.
+    pub async fn of_builds(older: PathBuf, all: &'static [Member]) -> Self {
+        let mut cluster = Self::migrated(&[], Some(older)).await;
+        cluster.all = all;
         cluster
     }
 
@@ -97,7 +107,7 @@ impl Cluster {
         self.all
     }
 
-    async fn migrated(more: &[(&str, &str)]) -> Self {
+    async fn migrated(more: &[(&str, &str)], older: Option<PathBuf>) -> Self {
         let db = TestDb::empty().await;
         let prefix = format!("certmill-test-{}-process-", std::process::id());
         let folder = tempfile::Builder::new()
@@ -112,6 +122,7 @@ impl Cluster {
             folder,
             listens: BTreeMap::new(),
             all: MEMBERS,
+            older,
             settings: SETTINGS.iter().chain(more).map(own).collect(),
         };
         cluster.migrate().await;
@@ -130,7 +141,7 @@ impl Cluster {
     /// As [`Cluster::start`], with a pooler in transaction mode between all processes and Postgres;
     /// its files go into `place`. `None` where such a pooler cannot be had.
     pub async fn start_behind(more: &[(&str, &str)], place: &Path) -> Option<(Self, Bouncer)> {
-        let mut cluster = Self::migrated(more).await;
+        let mut cluster = Self::migrated(more, None).await;
         let bouncer = Bouncer::start(
             &cluster.db,
             place,
@@ -162,7 +173,8 @@ impl Cluster {
         let token = |pair: &&[String]| pair[1].starts_with("bootstrap_token_file=");
         let pairs = own.chunks(2).filter(|pair| !token(pair));
         args.extend(pairs.flatten().cloned());
-        let mut child = Child::start("migrate", &args, &env, &self.log("migrate"));
+        let build = self.build("migrate-1");
+        let mut child = Child::start_build(&build, "migrate", &args, &env, &self.log("migrate"));
         let status = child.exit(Duration::from_secs(60)).await;
         assert!(status.success(), "migrate: {status}\n{}", child.tail());
         sqlx::raw_sql(AssertSqlSafe(checks::read("harness.sql").unwrap()))
@@ -181,8 +193,15 @@ impl Cluster {
             let listen = listen.or_insert_with(|| free_address().to_string());
             args.extend(["--listen".to_owned(), listen.clone()]);
         }
-        let child = Child::start(name, &args, &self.env(), &self.log(name));
+        let build = self.build(name);
+        let child = Child::start_build(&build, name, &args, &self.env(), &self.log(name));
         self.members.insert(name, child);
+    }
+
+    /// The program that runs under this name.
+    fn build(&self, name: &str) -> PathBuf {
+        let older = self.older.clone().filter(|_| name.ends_with("-1"));
+        older.unwrap_or_else(|| env!("CARGO_BIN_EXE_certmill").into())
     }
 
     /// Waits for the ready line.
@@ -270,13 +289,18 @@ impl Cluster {
 
     /// A client with the first admin's key, once the api serves under its own certificate.
     pub async fn client(&self) -> Client {
+        self.client_of("api-1").await
+    }
+
+    /// As [`Cluster::client`], for the api of that name.
+    pub async fn client_of(&self, name: &str) -> Client {
         let root: Vec<u8> =
             sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
                 .fetch_one(self.owner())
                 .await
                 .unwrap();
         let key = read_key_file("admin key", &self.folder.join("keys/admin.key")).unwrap();
-        let config = ClientConfig::new(format!("https://{}", self.listen()))
+        let config = ClientConfig::new(format!("https://{}", self.listens[name]))
             .with_api_key(key)
             .with_ca_pem(certmill_crypto::chain::certificate_pem(&root));
         let client = Client::new(config).unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use certmill_loadtest::checks;
 use certmill_loadtest::history::load_ca_ledger;
+use certmill_pg::Pool;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -108,16 +109,21 @@ async fn harm_and_work(
         _ = both => {}
         () = report(owner.clone()) => {}
     }
+    heal(&owner).await;
+    faults.done
+}
+
+/// Notes that nothing is harmed any more.
+pub async fn heal(owner: &Pool) {
     sqlx::query("INSERT INTO harness.phase VALUES ('healed', clock_timestamp())")
-        .execute(&owner)
+        .execute(owner)
         .await
         .unwrap();
-    faults.done
 }
 
 /// Until nothing is left that was due when the last fault ended, at most [`MOVES_WITHIN`]; the
 /// checker itself says afterwards what did not move.
-async fn wait_until_moved(cluster: &Cluster) -> Duration {
+pub async fn wait_until_moved(cluster: &Cluster) -> Duration {
     let began = Instant::now();
     let mut conn = cluster.owner().acquire().await.unwrap();
     while began.elapsed() < MOVES_WITHIN {

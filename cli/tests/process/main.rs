@@ -4,6 +4,7 @@
 //! Invariant: the tests of this binary run one after the other, so that one cluster has the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod beside;
 mod beside_up;
 mod canary;
 mod checkers;

@@ -65,6 +65,18 @@ impl Workload {
     pub async fn run(&mut self, length: Duration) {
         let end = Instant::now() + length;
         self.bulk(30).await;
+        self.go_on(end.saturating_duration_since(Instant::now()))
+            .await;
+    }
+
+    /// Asks another api from now on.
+    pub fn through(&mut self, client: &Client) {
+        self.client = client.clone();
+    }
+
+    /// One operation after the other for this long.
+    pub async fn go_on(&mut self, length: Duration) {
+        let end = Instant::now() + length;
         while Instant::now() < end {
             match self.rng.random_range(0..10) {
                 0 => self.refused().await,

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: runs the suites one after the other and ends with their count.
 //! Invariant: green only when every chosen suite ran at least one test and none failed.
 
+mod beside;
 mod fuzz;
 mod gates;
 pub mod needs;
@@ -27,8 +28,8 @@ use tally::Tally;
 /// What to run.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// Also fuzz, play every fault (not six), and run the process suite at its full length (10 minutes
-    /// of kills and pauses, not 90 seconds)
+    /// Also fuzz, play every fault (not six), run an older build beside this one, and run the process
+    /// suite at its full length (10 minutes of kills and pauses, not 90 seconds)
     #[arg(long)]
     full: bool,
     /// Run only this suite (may be repeated)
@@ -221,12 +222,43 @@ impl Run<'_> {
             }
             Step::Gate(gate) => return self.gate(*gate, deadline),
             Step::Fuzz { target, seconds } => return Ok(self.fuzz(target, *seconds, deadline)),
+            Step::Beside(words) => return self.beside(words, deadline),
             Step::Check(words) => (words, true),
             Step::Prepare(words) | Step::Tests(words) => (words, false),
         };
+        self.cargo_step(words, counts_as, &[], deadline)
+    }
+
+    /// Tests on an older build. Where there is none that could stay, this build plays both.
+    fn beside(&self, words: &[String], deadline: Instant) -> Result<Stepped> {
+        let what = "an older build beside this one";
+        let older = match beside::older(self.root, self.offline, deadline) {
+            Ok(older) => older,
+            Err(why) => return Ok(Stepped::left_out(what, &format!("{why:#}"))),
+        };
+        let Some(older) = older else {
+            let why = "no build before the newest migration asks the database whether it is accepted: \
+                       this build played both, on a schema that the test made newer";
+            println!("left out: {what}: {why}");
+            let mut stepped = self.cargo_step(words, false, &[], deadline)?;
+            stepped.left_out = Some(format!("{what} ({why})"));
+            return Ok(stepped);
+        };
+        let build = (beside::VARIABLE, older.as_os_str());
+        self.cargo_step(words, false, &[build], deadline)
+    }
+
+    fn cargo_step(
+        &self,
+        words: &[String],
+        counts_as: bool,
+        env: &[(&str, &std::ffi::OsStr)],
+        deadline: Instant,
+    ) -> Result<Stepped> {
         let shown = format!("cargo {}", words.join(" "));
         println!("--- {shown}");
         let mut command = cargo(self.root, words, self.offline);
+        command.envs(env.iter().copied());
         if self.full {
             command.env("CERTMILL_TEST_FULL", "1");
         }

@@ -20,13 +20,13 @@ const TOOLS: [(&str, &str, &str, &[Suite]); 6] = [
         "setpriv",
         "util-linux",
         "running Postgres without root",
-        &[Suite::Sql, Suite::Process, Suite::Faults],
+        &[Suite::Sql, Suite::Process, Suite::Faults, Suite::Beside],
     ),
     (
         "setsid",
         "util-linux",
         "running Postgres apart from the terminal",
-        &[Suite::Sql, Suite::Process, Suite::Faults],
+        &[Suite::Sql, Suite::Process, Suite::Faults, Suite::Beside],
     ),
     (
         "openssl",

@@ -34,6 +34,8 @@ pub enum Suite {
     Process,
     /// Real processes under faults, judged by what their clients saw
     Faults,
+    /// The build before the newest migration beside this one, forward and back (with `--full`)
+    Beside,
     /// A short run of each fuzz target (with `--full`)
     Fuzz,
 }
@@ -47,6 +49,8 @@ pub enum Step {
     Gate(Gate),
     /// A fuzz target, which counts as one check.
     Fuzz { target: String, seconds: u32 },
+    /// Tests that need an older build, which is made first.
+    Beside(Vec<String>),
     /// A cargo command that counts as one check.
     Check(Vec<String>),
     /// A cargo command that only prepares.
@@ -56,7 +60,7 @@ pub enum Step {
 }
 
 impl Suite {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tidy,
         Self::Habits,
         Self::Build,
@@ -65,12 +69,13 @@ impl Suite {
         Self::Contract,
         Self::Process,
         Self::Faults,
+        Self::Beside,
         Self::Fuzz,
     ];
 
     /// Whether it runs without `--full`.
     pub fn is_ordinary(self) -> bool {
-        self != Self::Fuzz
+        !matches!(self, Self::Beside | Self::Fuzz)
     }
 
     pub fn name(self) -> &'static str {
@@ -83,6 +88,7 @@ impl Suite {
             Self::Contract => "contract",
             Self::Process => "process",
             Self::Faults => "faults",
+            Self::Beside => "beside",
             Self::Fuzz => "fuzz",
         }
     }
@@ -101,6 +107,7 @@ impl Suite {
             Self::Process => 9,
             Self::Faults if full => 60,
             Self::Faults => 9,
+            Self::Beside => 40,
             Self::Fuzz => 15,
         };
         Duration::from_secs(minutes * 60)
@@ -123,7 +130,7 @@ impl Suite {
     pub fn needs_build(self) -> bool {
         matches!(
             self,
-            Self::Unit | Self::Sql | Self::Contract | Self::Process | Self::Faults
+            Self::Unit | Self::Sql | Self::Contract | Self::Process | Self::Faults | Self::Beside
         )
     }
 }
@@ -219,6 +226,7 @@ pub fn steps(suite: Suite, all: &[Suite], members: &[Member]) -> Result<Vec<Step
             ))]
         }
         Suite::Faults => vec![short_run_of_faults(&test, members)?],
+        Suite::Beside => vec![beside()],
     })
 }
 
@@ -229,6 +237,12 @@ fn short_run_of_faults(test: &[&str], members: &[Member]) -> Result<Step> {
     }
     let words = [test, &["--test", FAULTS]].concat();
     Ok(Step::Tests(words.into_iter().map(str::to_owned).collect()))
+}
+
+/// The tests that need an older build; in the suite `process` they are left out.
+fn beside() -> Step {
+    let words = "test --workspace --locked --test process -- --ignored beside::";
+    Step::Beside(words.split(' ').map(str::to_owned).collect())
 }
 
 /// The tests of the API that call schemathesis; in the suite `sql` they are left out.
@@ -247,7 +261,7 @@ fn process_binaries(members: &[Member]) -> Vec<&str> {
 
 /// The same command without running the tests; examples in docstrings cannot be prepared.
 fn compile_only(step: Step) -> Option<Step> {
-    let Step::Tests(mut words) = step else {
+    let (Step::Tests(mut words) | Step::Beside(mut words)) = step else {
         return None;
     };
     if words.iter().any(|word| word == "--doc") {
@@ -302,6 +316,9 @@ mod tests {
         assert_eq!(chosen(&[Suite::Tidy], false), [Suite::Tidy]);
         assert_eq!(chosen(&[], true), Suite::ALL);
         assert!(!chosen(&[], false).contains(&Suite::Fuzz));
+        assert!(!chosen(&[], false).contains(&Suite::Beside));
+        let beside = chosen(&[Suite::Beside], false);
+        assert_eq!(steps(Suite::Build, &beside, &[]).unwrap().len(), 1);
     }
 
     /// The budgets are where a suite is ended, about double of what it takes without any cache: a
