@@ -175,6 +175,10 @@ fn of_store(error: certmill_store::Error) -> Error {
         certmill_store::Error::NotFound => {
             Error::new(ProblemCode::NotFound, "there is no such thing")
         }
+        newer @ certmill_store::Error::Newer { .. } => {
+            Error::finer(ProblemCode::Conflict, "newer_build", newer.to_string())
+                .with_hint("ask a replica of the newer build; `certmill cluster` shows them")
+        }
         certmill_store::Error::Unavailable(source) => {
             let error = certmill_pg::Error::from(source);
             match error.sqlstate() {

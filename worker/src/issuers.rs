@@ -4,7 +4,7 @@ use certmill_crypto::ca::SigningCa;
 use certmill_crypto::keys::PrivateKey;
 use certmill_crypto::seal::LiveKeyring;
 use certmill_domain::ids::IssuerId;
-use certmill_issuers::connect;
+use certmill_issuers::{connect, is_known};
 use certmill_pg::Pool;
 use certmill_service::bootstrap::open_ca_key;
 use certmill_spi::{Deps, Fault, Issuer as Connected};
@@ -34,6 +34,19 @@ impl Issuers {
             ca_keys,
             connected: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Refuses an issuer of a kind that this build does not know: a newer one made it.
+    ///
+    /// # Errors
+    /// [`certmill_store::Error::Newer`].
+    pub(crate) fn require_known(row: &Issuer) -> Result<(), certmill_service::Error> {
+        if is_known(&row.kind) {
+            return Ok(());
+        }
+        let word = row.kind.clone();
+        let what = "issuer.kind";
+        Err(certmill_store::Error::Newer { what, word }.into())
     }
 
     /// The connected issuer of a row.

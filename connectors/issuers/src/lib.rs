@@ -7,4 +7,4 @@ mod local;
 mod registry;
 mod rehearsal;
 
-pub use registry::{Listing, catalog, connect};
+pub use registry::{Listing, catalog, connect, is_known};

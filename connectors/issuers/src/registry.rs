@@ -58,6 +58,12 @@ pub fn catalog() -> Vec<Listing> {
     listings.collect()
 }
 
+/// Whether this build has a connector of that kind.
+#[must_use]
+pub fn is_known(kind: &str) -> bool {
+    ENTRIES.iter().any(|entry| entry.kind == kind)
+}
+
 /// Makes an issuer of `kind` from its stored settings.
 ///
 /// # Errors

@@ -63,6 +63,8 @@ pub const LANE_FULL: &str = "lane_full";
 pub const NO_WORKER: &str = "no_worker";
 /// Workers are alive, and none of them knows its kind.
 pub const UNKNOWN_KIND: &str = "unknown_kind";
+/// Something that it needs holds a word of a newer build.
+pub const NEWER_BUILD: &str = "newer_build";
 /// A worker has it.
 pub const RUNNING: &str = "running";
 /// Its start lies in the future.
@@ -101,6 +103,10 @@ fn describe(code: &str) -> (Who, &'static str) {
         UNKNOWN_KIND => (
             Who::Operator,
             "no living worker knows its kind: its build is older",
+        ),
+        NEWER_BUILD => (
+            Who::Operator,
+            "the worker that looked is of an older build than what the job needs",
         ),
         RUNNING => (Who::Certmill, "a worker is on it"),
         SCHEDULED => (Who::Certmill, "its start lies in the future"),

@@ -3,7 +3,7 @@
 //! Invariant: one statement, and certificates are locked before orders, orders before issuers.
 
 use crate::Error;
-use crate::error::corrupt;
+use crate::revocation::reason_of;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, VersionId};
 use certmill_domain::revocation::RevocationReason;
 use sqlx::PgConnection;
@@ -103,12 +103,6 @@ pub async fn advance_all(
     .await?;
     let stopped = moved
         .into_iter()
-        .filter_map(|(id, number)| Some((CertificateId(id), number?)));
-    stopped
-        .map(|(id, number)| {
-            RevocationReason::from_number(number)
-                .map(|reason| (id, reason))
-                .ok_or_else(|| corrupt("certificate.stop_reason", number))
-        })
-        .collect()
+        .filter_map(|(id, number)| Some((CertificateId(id), reason_of(number?))));
+    Ok(stopped.collect())
 }

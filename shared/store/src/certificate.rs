@@ -1,7 +1,7 @@
 //! Certificates as rows: the lasting intent and what is known of its current version.
 
 use crate::Error;
-use crate::error::corrupt;
+use crate::error::{corrupt, newer, readable};
 use certmill_domain::certificate::CertificateStatus;
 use certmill_domain::ids::{CertificateId, IssuerId, ProfileId, TeamId, VersionId};
 use certmill_domain::names::Names;
@@ -136,13 +136,13 @@ impl TryFrom<Row> for Certificate {
             key_source: row
                 .key_source
                 .parse()
-                .map_err(|why| corrupt("certificate.key_source", why))?,
+                .map_err(|_| newer("certificate.key_source", &row.key_source))?,
             csr_der: row.csr_der,
             spki_sha256: row.spki_sha256,
             status: row
                 .status
                 .parse()
-                .map_err(|why| corrupt("certificate.status", why))?,
+                .map_err(|_| newer("certificate.status", &row.status))?,
             generation: row.generation,
             version_id: row.version_id.map(VersionId),
             not_after: row.not_after,
@@ -294,6 +294,7 @@ pub async fn list(
         "WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2)
                AND (cardinality($3::text[]) = 0 OR name = ANY($3))
                AND (cardinality($4::text[]) = 0 OR status = ANY($4))
+               AND status = ANY ($6) AND key_source = ANY ($7)
              ORDER BY id LIMIT $5"
     ))
     .bind(team.0)
@@ -307,9 +308,11 @@ pub async fn list(
             .collect::<Vec<_>>(),
     )
     .bind(limit)
+    .bind(CertificateStatus::ALL.map(CertificateStatus::as_str))
+    .bind(KeySource::ALL.map(KeySource::as_str))
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Certificate::try_from).collect()
+    readable(rows)
 }
 
 /// The sealed private key of a certificate and the id of its KEK, if the server made the key.

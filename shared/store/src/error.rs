@@ -9,6 +9,14 @@ pub enum Error {
     /// A named constraint of the schema refused the write.
     #[error("the constraint {0} refused the write")]
     Conflict(String),
+    /// A row holds a word that this build does not know: it is left alone.
+    #[error("{what} holds {word:?}, which this build does not know; a newer certmill wrote it")]
+    Newer {
+        /// Table and column.
+        what: &'static str,
+        /// The word.
+        word: String,
+    },
     /// A row holds what this build cannot read.
     #[error("the row cannot be read: {0}")]
     Corrupt(String),
@@ -46,6 +54,28 @@ impl From<sqlx::Error> for Error {
             _ => Self::Unavailable(error),
         }
     }
+}
+
+/// Marks a stored word as one of a newer build.
+pub(crate) fn newer(what: &'static str, word: &str) -> Error {
+    let word = word.to_owned();
+    Error::Newer { what, word }
+}
+
+/// What this build can read of rows that were asked for together: one of a newer build must not
+/// take the others with it, and is left alone with a word in the log.
+pub(crate) fn readable<R, T: TryFrom<R, Error = Error>>(rows: Vec<R>) -> Result<Vec<T>, Error> {
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        match T::try_from(row) {
+            Ok(one) => read.push(one),
+            Err(why @ Error::Newer { .. }) => {
+                tracing::warn!(event = "row_of_a_newer_build", %why, "left alone");
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(read)
 }
 
 /// Marks a stored value as unreadable.

@@ -3,7 +3,7 @@
 //! Invariant: an operation that has ended is not written to any more.
 
 use crate::Error;
-use crate::error::corrupt;
+use crate::error::{newer, readable};
 use certmill_domain::ids::{JobId, OperationId, TeamId};
 use certmill_domain::operation::OperationState;
 use serde_json::Value;
@@ -143,7 +143,7 @@ impl TryFrom<Row> for Operation {
             selector: row.selector,
             settings: row.settings,
             reason: row.reason,
-            state: state.map_err(|why| corrupt("operation.state", why))?,
+            state: state.map_err(|_| newer("operation.state", &row.state))?,
             job_id: row.job_id.map(JobId),
             total: row.total,
             total_is_least: row.total_is_least,
@@ -259,16 +259,17 @@ pub async fn list(
         columns!(),
         " FROM operation
          WHERE team_id = $1 AND ($2::text[] IS NULL OR state = ANY ($2))
-           AND ($3::uuid IS NULL OR id < $3)
+           AND ($3::uuid IS NULL OR id < $3) AND state = ANY ($5)
          ORDER BY id DESC LIMIT $4"
     ))
     .bind(team.0)
     .bind((!words.is_empty()).then_some(words))
     .bind(before.map(|id| id.0))
     .bind(i64::from(limit))
+    .bind(OperationState::ALL.map(OperationState::as_str))
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Operation::try_from).collect()
+    readable(rows)
 }
 
 /// What a step did.

@@ -1,7 +1,7 @@
 //! Orders as rows: written before the issuer is asked, looked up before it is asked again.
 
 use crate::Error;
-use crate::error::corrupt;
+use crate::error::{corrupt, newer};
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
 use certmill_domain::order::{Order, OrderPlan};
 use certmill_domain::serial::Serial;
@@ -60,7 +60,7 @@ impl TryFrom<Row> for Order {
             state: row
                 .order_state
                 .parse()
-                .map_err(|why| corrupt("cert_order.state", why))?,
+                .map_err(|_| newer("cert_order.state", &row.order_state))?,
             remote: row.remote,
             planned_at: row.planned_at,
         })

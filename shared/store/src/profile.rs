@@ -1,9 +1,10 @@
 //! Profiles as rows.
 
 use crate::Error;
-use crate::error::corrupt;
+use crate::error::{corrupt, newer, readable};
 use certmill_domain::ids::{IssuerId, ProfileId, TeamId};
-use certmill_domain::profile::Profile;
+use certmill_domain::key::KeyAlgorithm;
+use certmill_domain::profile::{KeySource, Profile};
 use certmill_domain::renewal::RenewalRule;
 use sqlx::PgConnection;
 use time::Duration;
@@ -43,19 +44,22 @@ impl TryFrom<Row> for Profile {
             (None, Some(seconds)) => RenewalRule::Before(Duration::seconds(seconds)),
             _ => return Err(corrupt("profile", "not exactly one renewal rule")),
         };
-        let key_algorithms: Result<Vec<_>, _> =
-            row.key_algorithms.iter().map(|text| text.parse()).collect();
+        let known = |text: &String| {
+            let read = text.parse();
+            read.map_err(|_| newer("profile.key_algorithms", text))
+        };
+        let key_algorithms: Result<Vec<_>, Error> = row.key_algorithms.iter().map(known).collect();
         Ok(Self {
             id: ProfileId(row.id),
             team_id: TeamId(row.team_id),
             name: row.name,
             issuer_id: IssuerId(row.issuer_id),
             lifetime: Duration::seconds(row.lifetime_s),
-            key_algorithms: key_algorithms.map_err(|why| corrupt("profile", why))?,
+            key_algorithms: key_algorithms?,
             key_source: row
                 .key_source
                 .parse()
-                .map_err(|why| corrupt("profile", why))?,
+                .map_err(|_| newer("profile.key_source", &row.key_source))?,
             renewal,
             allowed_names: row.allowed_names,
         })
@@ -117,7 +121,7 @@ pub async fn by_ids(conn: &mut PgConnection, ids: &[ProfileId]) -> Result<Vec<Pr
         .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?;
-    rows.into_iter().map(Profile::try_from).collect()
+    readable(rows)
 }
 
 /// The profile of that name in a team.
@@ -144,12 +148,15 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Profile>, Error> {
     let rows: Vec<Row> = sqlx::query_as(select!(
-        "WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3"
+        "WHERE team_id = $1 AND ($2::uuid IS NULL OR id > $2)
+               AND key_source = ANY ($4) AND key_algorithms <@ $5 ORDER BY id LIMIT $3"
     ))
     .bind(team.0)
     .bind(after.map(|id| id.0))
     .bind(limit)
+    .bind(KeySource::ALL.map(KeySource::as_str))
+    .bind(KeyAlgorithm::ALL.map(KeyAlgorithm::as_str))
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Profile::try_from).collect()
+    readable(rows)
 }

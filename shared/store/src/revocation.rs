@@ -111,7 +111,7 @@ pub async fn entries(
                 serial: Serial::from_bytes(&serial)
                     .ok_or_else(|| corrupt("version.serial", "not 16 octets"))?,
                 revoked_at,
-                reason: reason_of(number)?,
+                reason: reason_of(number),
             })
         })
         .collect()
@@ -157,8 +157,7 @@ pub async fn standings(
     .fetch_all(conn)
     .await?;
     let now = rows.first().map(|row| row.now).ok_or(Error::NotFound)?;
-    let standings: Result<Vec<Standing>, Error> = rows.iter().map(standing).collect();
-    Ok((now, standings?))
+    Ok((now, rows.iter().map(standing).collect()))
 }
 
 #[derive(sqlx::FromRow)]
@@ -169,17 +168,24 @@ struct StandingRow {
     revocation_reason: Option<i16>,
 }
 
-fn standing(row: &StandingRow) -> Result<Standing, Error> {
+fn standing(row: &StandingRow) -> Standing {
     match (row.revoked_at, row.revocation_reason) {
-        (Some(at), Some(number)) => Ok(Standing::Revoked(at, reason_of(number)?)),
-        _ if row.known => Ok(Standing::Good),
-        _ => Ok(Standing::Unknown),
+        (Some(at), Some(number)) => Standing::Revoked(at, reason_of(number)),
+        _ if row.known => Standing::Good,
+        _ => Standing::Unknown,
     }
 }
 
-fn reason_of(number: i16) -> Result<RevocationReason, Error> {
-    RevocationReason::from_number(number)
-        .ok_or_else(|| corrupt("version.revocation_reason", number))
+/// What was revoked stays revoked: a reason that this build does not know is shown as unspecified.
+pub(crate) fn reason_of(number: i16) -> RevocationReason {
+    RevocationReason::from_number(number).unwrap_or_else(|| {
+        tracing::warn!(
+            event = "row_of_a_newer_build",
+            reason = number,
+            "shown as unspecified"
+        );
+        RevocationReason::Unspecified
+    })
 }
 
 /// Notes that nothing may be signed for these keys any more; a key that is noted stays so.

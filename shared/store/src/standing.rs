@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::certificate::{self, Certificate, certificate_columns};
+use crate::error::readable;
 use crate::order::{self, order_columns};
 use certmill_domain::ids::CertificateId;
 use certmill_domain::order::Order;
@@ -68,7 +69,7 @@ pub async fn standing_all(
     .bind(wanted.iter().map(|(_, n)| *n).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Standing::try_from).collect()
+    readable(rows)
 }
 
 impl TryFrom<Row> for Standing {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::error::corrupt;
+use crate::revocation::reason_of;
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId, VersionId};
 use certmill_domain::revocation::RevocationReason;
 use certmill_domain::serial::Serial;
@@ -109,21 +110,12 @@ impl TryFrom<Row> for Version {
             spki_sha256: row.spki_sha256,
             leaf_der: row.leaf_der,
             chain_der: row.chain_der,
-            revoked: revoked(row.revoked_at, row.revocation_reason)?,
+            revoked: row
+                .revoked_at
+                .zip(row.revocation_reason)
+                .map(|(at, number)| (at, reason_of(number))),
         })
     }
-}
-
-fn revoked(
-    at: Option<OffsetDateTime>,
-    reason: Option<i16>,
-) -> Result<Option<(OffsetDateTime, RevocationReason)>, Error> {
-    let (Some(at), Some(number)) = (at, reason) else {
-        return Ok(None);
-    };
-    RevocationReason::from_number(number)
-        .map(|reason| Some((at, reason)))
-        .ok_or_else(|| corrupt("version.revocation_reason", number))
 }
 
 /// Stores versions in one statement; their ids, and when that was, come back in the order given.

@@ -2,6 +2,7 @@
 //! what comes back before it is stored.
 
 use super::{Tools, args};
+use crate::issuers::Issuers;
 use crate::outcome::{Outcome, RETRY_AFTER_MAX, RETRY_AFTER_MIN, decide};
 use certmill_crypto::chain::{Chain, Expected, verify_issued};
 use certmill_crypto::csr::Csr;
@@ -31,6 +32,7 @@ pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Erro
         Load::Work(task) => task,
         Load::Done => return Ok(done()),
     };
+    Issuers::require_known(&task.issuer)?;
     let asked = async {
         let issuer = tools.issuers.connect(&task.issuer).await?;
         let ask = ask(&task)?;

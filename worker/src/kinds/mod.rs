@@ -14,11 +14,17 @@ use crate::issuers::Issuers;
 use crate::loader::Loader;
 use crate::outcome::{Failed, Outcome};
 use crate::runtime::Retention;
+use certmill_domain::waiting;
 use certmill_pg::Pool;
 use certmill_queue::{ClaimedJob, FailureClass, Hinter, Stops};
 use certmill_service::Error;
 use certmill_service::effects;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// Before a build that knows more may have come.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What handlers work with.
 pub(crate) struct Tools {
@@ -61,12 +67,22 @@ kinds!(
 pub(crate) async fn run(tools: &Tools, job: &ClaimedJob) -> Outcome {
     match attempt(tools, job).await {
         Some(Ok(outcome)) => outcome,
+        Some(Err(Error::Store(why @ certmill_store::Error::Newer { .. }))) => left_to_newer(&why),
         Some(Err(error)) => outcome_of(&error, job.attempt),
         // Claims leave them to a build that knows the kind.
         None => Outcome::Snooze {
-            after: Duration::from_secs(30),
-            code: certmill_domain::waiting::UNKNOWN_KIND,
+            after: LOOK_AGAIN,
+            code: waiting::UNKNOWN_KIND,
         },
+    }
+}
+
+/// It waits for a worker of a newer build, without using up an attempt.
+fn left_to_newer(why: &certmill_store::Error) -> Outcome {
+    tracing::warn!(event = "job_of_a_newer_build", %why, "left alone");
+    Outcome::Snooze {
+        after: LOOK_AGAIN,
+        code: waiting::NEWER_BUILD,
     }
 }
 
@@ -96,10 +112,21 @@ fn outcome_of(error: &Error, attempt: i16) -> Outcome {
     })
 }
 
-/// The arguments of a job, as its kind reads them.
-fn args<T: serde::de::DeserializeOwned>(job: &ClaimedJob) -> Result<T, Error> {
-    serde_json::from_value(job.args.clone())
-        .map_err(|why| Error::Store(certmill_store::Error::Corrupt(format!("job args: {why}"))))
+/// The arguments of a job, as its kind reads them. Who has more of them than this build knows was
+/// made by a newer one: to leave them out could do something else than was asked for.
+fn args<T: Serialize + DeserializeOwned>(job: &ClaimedJob) -> Result<T, Error> {
+    let corrupt = |why| Error::Store(certmill_store::Error::Corrupt(format!("job args: {why}")));
+    let read: T = serde_json::from_value(job.args.clone()).map_err(corrupt)?;
+    let known = serde_json::to_value(&read).map_err(corrupt)?;
+    let given = job.args.as_object().into_iter().flatten();
+    let mut more = given.filter(|(key, value)| !value.is_null() && known.get(key).is_none());
+    match more.next() {
+        None => Ok(read),
+        Some((key, _)) => Err(Error::Store(certmill_store::Error::Newer {
+            what: "job.args",
+            word: key.clone(),
+        })),
+    }
 }
 
 #[cfg(test)]

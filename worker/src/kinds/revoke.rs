@@ -1,6 +1,7 @@
 //! The kind `revoke`: asks the issuer to revoke one version.
 
 use super::{Tools, args};
+use crate::issuers::Issuers;
 use crate::outcome::{Outcome, decide};
 use certmill_queue::ClaimedJob;
 use certmill_service::Error;
@@ -17,6 +18,7 @@ pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Erro
             result: serde_json::json!({ "already_revoked": true }),
         });
     };
+    Issuers::require_known(&task.issuer)?;
     match revoke(tools, &task).await {
         Ok(()) => Ok(Outcome::Complete {
             result: serde_json::json!({

@@ -10,6 +10,7 @@ mod bulk;
 mod issue;
 mod kinds;
 mod lint;
+mod newer;
 mod no_lists;
 mod openssl;
 mod plain;

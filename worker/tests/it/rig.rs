@@ -209,3 +209,9 @@ impl Rig {
             .unwrap();
     }
 }
+
+/// A CSR for this name, with a key of its own.
+pub fn csr_for(name: &str) -> String {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    csr::to_pem(&csr::create(&key, &Names::parse([name]).unwrap()).unwrap())
+}

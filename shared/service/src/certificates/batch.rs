@@ -103,9 +103,12 @@ fn compromised(at: &str) -> FieldFault {
 struct Batch<'a> {
     context: &'a Context,
     now: OffsetDateTime,
-    profiles: HashMap<ProfileKey, Option<(Profile, Issuer)>>,
+    profiles: HashMap<ProfileKey, Found>,
     admitted: Vec<Admitted<'a>>,
 }
+
+/// A profile with its issuer, or why it cannot be asked for: code and words.
+type Found = Result<(Profile, Issuer), (&'static str, String)>;
 
 /// A profile's name is its team's.
 type ProfileKey = (TeamId, String);
@@ -147,13 +150,13 @@ impl<'a> Batch<'a> {
             let found = load(tx, &key).await?;
             self.profiles.insert(key.clone(), found);
         }
-        let Some(Some((profile, issuer))) = self.profiles.get(&key) else {
-            let why = "no profile of that name; `certmill profiles list` shows them";
-            return Ok(Err(vec![FieldFault::new(
-                format!("{at}/profile"),
-                "profile_unknown",
-                why,
-            )]));
+        let (profile, issuer) = match self.profiles.get(&key) {
+            Some(Ok(found)) => found,
+            Some(Err((code, why))) => {
+                let at = format!("{at}/profile");
+                return Ok(Err(vec![FieldFault::new(at, code, why.as_str())]));
+            }
+            None => return Err(Error::NotFound("profile")),
         };
         let algorithm = prepared.csr.as_ref().map(|csr| csr.public_key.algorithm());
         if let Some(faults) = refuse(profile, &prepared, algorithm, at) {
@@ -229,7 +232,7 @@ impl<'a> Batch<'a> {
         for (admitted, id) in self.admitted.iter().zip(&ids) {
             let name = admitted.new.name.clone();
             match (id, self.profiles.get(&admitted.profile)) {
-                (Some(id), Some(Some((profile, issuer)))) => {
+                (Some(id), Some(Ok((profile, issuer)))) => {
                     rows.add(*id, admitted, profile, issuer, self.now)?;
                 }
                 _ => outcomes.push((admitted.place, ItemOutcome::Exists { name })),
@@ -253,13 +256,20 @@ impl<'a> Batch<'a> {
     }
 }
 
-async fn load(tx: &mut Tx<'_>, key: &ProfileKey) -> Result<Option<(Profile, Issuer)>, Error> {
+/// A profile that cannot be read is a refusal of those who asked for it: the others go on.
+async fn load(tx: &mut Tx<'_>, key: &ProfileKey) -> Result<Found, Error> {
     let profile = match profile::by_name(&mut *tx, key.0, &key.1).await {
-        Err(certmill_store::Error::NotFound) => return Ok(None),
+        Err(certmill_store::Error::NotFound) => {
+            let why = "no profile of that name; `certmill profiles list` shows them";
+            return Ok(Err(("profile_unknown", why.to_owned())));
+        }
+        Err(newer @ certmill_store::Error::Newer { .. }) => {
+            return Ok(Err(("newer_build", newer.to_string())));
+        }
         found => found?,
     };
     let issuer = issuer::by_id(&mut *tx, profile.issuer_id).await?;
-    Ok(Some((profile, issuer)))
+    Ok(Ok((profile, issuer)))
 }
 
 /// The profile's refusals of an ask, or `None`.

@@ -13,7 +13,6 @@ pub const KIND: &str = certmill_domain::operation::KIND;
 
 /// Arguments of the kind: which operation.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BulkArgs {
     /// The operation.
     pub operation_id: OperationId,

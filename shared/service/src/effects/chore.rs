@@ -7,7 +7,6 @@ pub const KIND: &str = "chore";
 
 /// Arguments of the kind: which schedule's chore.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ChoreArgs {
     /// The name of the schedule.
     pub chore: String,

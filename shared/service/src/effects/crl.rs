@@ -12,7 +12,6 @@ pub const KIND: &str = "crl";
 
 /// Arguments of the kind: whose list.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CrlArgs {
     /// The authority.
     pub ca_key_id: Uuid,

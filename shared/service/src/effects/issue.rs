@@ -23,7 +23,6 @@ pub const KIND: &str = "issue";
 
 /// Arguments of the kind: which generation of which certificate.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct IssueArgs {
     /// The certificate.
     pub certificate_id: CertificateId,

@@ -12,7 +12,6 @@ pub const KIND: &str = "ocsp_responder";
 
 /// Arguments of the kind: which key.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ResponderArgs {
     /// The key's row.
     pub responder_id: Uuid,

@@ -22,7 +22,6 @@ pub const KIND: &str = "revoke";
 
 /// Arguments of the kind: which version, and why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RevokeArgs {
     /// The certificate.
     pub certificate_id: CertificateId,

@@ -83,10 +83,11 @@ async fn take(
 ) -> Result<(Cursor, i64, Did), Error> {
     let selector: Selector = read(&locked.selector, "selector")?;
     let settings: JobSettings = read(&locked.settings, "settings")?;
-    let verb: JobVerb = locked
-        .verb
-        .parse::<JobVerb>()
-        .map_err(|why| corrupt("verb", &why))?;
+    if locked.subject != "job" {
+        return Err(newer("operation.subject", &locked.subject));
+    }
+    let verb = locked.verb.parse::<JobVerb>();
+    let verb = verb.map_err(|_| newer("operation.verb", &locked.verb))?;
     let part = Part {
         team_id: locked.team_id,
         among,
@@ -111,6 +112,11 @@ async fn take(
 
 fn read<T: DeserializeOwned>(value: &serde_json::Value, what: &str) -> Result<T, Error> {
     serde_json::from_value(value.clone()).map_err(|why| corrupt(what, &why))
+}
+
+fn newer(what: &'static str, word: &str) -> Error {
+    let word = word.to_owned();
+    Error::Store(certmill_store::Error::Newer { what, word })
 }
 
 fn corrupt(what: &str, why: &dyn std::fmt::Display) -> Error {

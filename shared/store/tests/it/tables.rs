@@ -250,14 +250,21 @@ async fn a_profile_comes_back_whole_with_either_rule() {
 }
 
 #[tokio::test]
-async fn an_unreadable_row_is_said_to_be_corrupt() {
+async fn a_word_of_a_newer_build_is_told_from_an_unreadable_row() {
     let rig = rig().await;
-    sqlx::query("UPDATE profile SET key_algorithms = '{dsa}'")
-        .execute(rig.db.app())
-        .await
-        .unwrap();
-    let read = profile::by_id(&mut *rig.conn().await, rig.profile).await;
-    assert!(matches!(read, Err(Error::Corrupt(_))), "{read:?}");
+    for (change, is_newer) in [
+        ("UPDATE profile SET key_algorithms = '{dsa}'", true),
+        (
+            "ALTER TABLE profile DROP CONSTRAINT profile_renewal_one_rule;
+             UPDATE profile SET key_algorithms = '{}', renew_fraction = NULL, renew_before_s = NULL",
+            false,
+        ),
+    ] {
+        sqlx::raw_sql(change).execute(rig.db.owner()).await.unwrap();
+        let read = profile::by_id(&mut *rig.conn().await, rig.profile).await;
+        assert_eq!(matches!(read, Err(Error::Newer { .. })), is_newer, "{read:?}");
+        assert_eq!(matches!(read, Err(Error::Corrupt(_))), !is_newer, "{read:?}");
+    }
 }
 
 #[tokio::test]
