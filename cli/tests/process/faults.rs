@@ -147,9 +147,9 @@ impl<'a> Faults<'a> {
     async fn disconnect(&self) {
         sqlx::query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE datname = current_database() AND usename <> current_user",
+             WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()",
         )
-        .execute(self.cluster.owner())
+        .execute(self.cluster.database().app())
         .await
         .unwrap();
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use certmill_queue::apalis::{JobSource, SourceOptions, run_worker};
 use certmill_queue::finish::complete;
-use certmill_queue::lane::{self, Pause};
+use certmill_queue::lane::{self, Closing, Pause};
 use certmill_queue::release::release;
 use certmill_queue::{
     Enqueued, LowWater, NewJob, ProcessId, claim, claim_limited, claim_suspect, enqueue,
@@ -52,6 +52,55 @@ async fn a_paused_lane_gives_nothing_until_it_goes_on() {
     assert_eq!(lane.pause_reason.as_deref(), pause.reason);
     lane::set_pause(&mut conn, LANE, None).await.unwrap();
     assert_eq!(claim(db.app(), &request(a, 5)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_closed_lane_opens_by_itself_and_a_reserved_one_lets_the_most_urgent_through() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let mut conn = conn(&db).await;
+    lane::set_limit(&mut conn, LANE, Some(10)).await.unwrap();
+    let calm = add(&db, &new_job()).await;
+    let urgent = NewJob {
+        priority: 0,
+        ..new_job()
+    };
+    let urgent = add(&db, &urgent).await;
+    let long = Duration::from_secs(3_600);
+    lane::close(&mut conn, LANE, long, Closing::Calm)
+        .await
+        .unwrap();
+    let claim = || async {
+        let low = LowWater::default();
+        let claimed = claim_limited(db.app(), &request(a, 5), &low).await.unwrap();
+        let ids: Vec<_> = claimed.jobs.iter().map(|job| job.lease.job_id).collect();
+        (ids, claimed.opens_in)
+    };
+    let (first, opens_in) = claim().await;
+    assert_eq!(first, [urgent]);
+    assert!(opens_in > Some(long / 2), "{opens_in:?}");
+
+    // Closing for less than it is closed already changes nothing.
+    let short = Duration::from_millis(300);
+    lane::close(&mut conn, LANE, short, Closing::Calm)
+        .await
+        .unwrap();
+    assert!(claim().await.0.is_empty());
+    sqlx::query("UPDATE lane SET reserved_until = NULL WHERE name = $1")
+        .bind(LANE)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    lane::close(&mut conn, LANE, short, Closing::All)
+        .await
+        .unwrap();
+    let (none, opens_in) = claim().await;
+    assert!(
+        none.is_empty() && opens_in <= Some(short),
+        "{none:?} {opens_in:?}"
+    );
+    tokio::time::sleep(short).await;
+    assert_eq!(claim().await, (vec![calm], None));
 }
 
 #[tokio::test]

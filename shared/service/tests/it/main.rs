@@ -15,6 +15,7 @@ mod intake;
 mod issuing;
 mod jobs;
 mod keys;
+mod order_walk;
 mod profiles;
 mod renew;
 mod request;
