@@ -65,6 +65,7 @@ fn beat_options(options: &Options) -> BeatOptions {
             queues: Vec::new(),
             kinds: Vec::new(),
             capacity: None,
+            limits: None,
             lease: options.lease,
         },
     }

@@ -253,6 +253,7 @@ fn beat_options(options: &Options, kinds: Vec<String>) -> BeatOptions {
             queues: options.queues.clone(),
             kinds,
             capacity: i32::try_from(options.concurrency).ok(),
+            limits: None,
             lease: options.lease,
         },
     }

@@ -7,9 +7,9 @@ use certmill_crypto::bootstrap_token::BootstrapToken;
 use certmill_crypto::mac::MacRing;
 use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::Pool;
-use certmill_queue::{Hinter, keep_registered};
+use certmill_queue::{Hinter, stay_registered};
 use certmill_service::Context;
-use certmill_settings::{Role, Settings};
+use certmill_settings::Settings;
 use certmill_tasks::Tasks;
 use certmill_telemetry::{Ready, ready};
 
@@ -29,15 +29,29 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let tasks = process::tasks()?;
     process::keep_login(&settings, &tasks, &pool);
     let app_keys = keyrings::hold(&settings, &tasks, &pool, files, loaded).await?;
-    let hinter = process::hinter(&settings, &tasks, &pool);
-    let token = bootstrap_token::load(&settings, &pool).await?;
-    let bound = start(&settings, &tasks, &pool, hinter, app_keys, token).await?;
-    let url = url(&bound);
-    anchors::keep(&settings, &tasks, &pool).await?;
-    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
-    register(&settings, &tasks, &pool);
-    announce(&settings, &tasks, bound, url);
+    register(&settings, &tasks, &pool).await?;
+    if let Err(failure) = open(&settings, &tasks, &pool, app_keys).await {
+        // So that the list does not show it until its lease is over.
+        tasks.shutdown(settings.shutdown_grace).await;
+        return Err(failure);
+    }
     Ok(process::end(&settings, &tasks, &pool).await)
+}
+
+async fn open(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+    app_keys: Arc<LiveKeyring>,
+) -> Result<(), Failure> {
+    let hinter = process::hinter(settings, tasks, pool);
+    let token = bootstrap_token::load(settings, pool).await?;
+    let bound = start(settings, tasks, pool, hinter, app_keys, token).await?;
+    let url = url(&bound);
+    anchors::keep(settings, tasks, pool).await?;
+    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
+    announce(settings, tasks, bound, url);
+    Ok(())
 }
 
 /// Binds and serves in the group's tasks.
@@ -117,15 +131,25 @@ pub(super) fn url(bound: &Bound) -> String {
     format!("https://{address}")
 }
 
-/// Keeps the api in the list of processes.
-pub(super) fn register(settings: &Settings, tasks: &Tasks, pool: &Pool) {
-    let options = process::beat_options(settings, pool, Role::Api);
+/// Enters the list of processes, before anything is served: an api that does not go with one that
+/// lives is refused here. The list holds it until the shutdown.
+pub(super) async fn register(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+) -> Result<(), Failure> {
+    let options = process::beat_options_of_api(settings, pool);
     let (group, shutdown) = (tasks.clone(), tasks.shutdown_token());
+    let registered = certmill_queue::register(tasks, &options, &shutdown).await;
+    let Some(beat) = registered.map_err(refusal::registration)? else {
+        return Ok(());
+    };
     tasks.spawn_essential("registration", async move {
-        if let Err(error) = keep_registered(&group, options, &shutdown, || {}).await {
+        if let Err(error) = stay_registered(&group, beat, options, &shutdown).await {
             tracing::error!(event = "not_registered", %error);
         }
     });
+    Ok(())
 }
 
 fn announce(settings: &Settings, tasks: &Tasks, bound: Bound, url: String) {

@@ -97,18 +97,19 @@ pub(super) fn context(
     }
 }
 
-/// How a process that claims nothing stays in the list of processes.
-pub(super) fn beat_options(settings: &Settings, pool: &Pool, role: Role) -> BeatOptions {
+/// How an api stays in the list of processes.
+pub(super) fn beat_options_of_api(settings: &Settings, pool: &Pool) -> BeatOptions {
     BeatOptions {
         pool: pool.clone(),
         every: settings.process.beat,
         process: NewProcess {
-            role: role.as_str().into(),
+            role: Role::Api.as_str().into(),
             label: settings.worker.name.clone(),
             version: VERSION.into(),
             queues: Vec::new(),
             kinds: Vec::new(),
             capacity: None,
+            limits: Some(settings.api.backend.as_str().into()),
             lease: settings.process.lease,
         },
     }

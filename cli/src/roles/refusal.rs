@@ -39,6 +39,19 @@ pub(super) fn service(error: certmill_service::Error) -> Failure {
     Failure::new(exit, "start", "service", &error.to_string(), "")
 }
 
+/// A process may not enter the list of processes, or cannot.
+pub(super) fn registration(error: certmill_queue::Error) -> Failure {
+    let certmill_queue::Error::Limits { own, other } = error else {
+        return system("registration", &error);
+    };
+    let why = format!(
+        "it is {own} here, and the api {} (process {}) lives with {}: limits in memory hold for one process alone",
+        other.label, other.id, other.limits
+    );
+    let hint = "stop that api, or set limits.backend = \"postgres\" for both";
+    Failure::new(Exit::Config, "api", "limits.backend", &why, hint)
+}
+
 /// The system gave no thread, no signal handler, no file.
 pub(super) fn system(what: &str, error: &impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, what, "system", &error.to_string(), "")

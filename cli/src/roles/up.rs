@@ -1,8 +1,11 @@
 //! The role `up`: everything in one process, with a database of its own if none is named.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use certmill_api::Bound;
+use certmill_crypto::seal::LiveKeyring;
+use certmill_pg::Pool;
 use certmill_pg::embedded::{Embedded, EmbeddedOptions};
 use certmill_settings::{Role, Settings};
 use certmill_tasks::Tasks;
@@ -68,22 +71,31 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
     let (ca_loaded, app_loaded) = (ca.load()?, app.load()?);
     let ca_keys = keyrings::hold(settings, &tasks, &pool, ca, ca_loaded).await?;
     let app_keys = keyrings::hold(settings, &tasks, &pool, app, app_loaded).await?;
-    let hinter = process::hinter(settings, &tasks, &pool);
-    let bound = api::start(settings, &tasks, &pool, hinter.clone(), app_keys, None).await?;
-    let url = api::url(&bound);
-    anchors::keep(settings, &tasks, &pool).await?;
-    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
-    worker::start(
-        settings,
-        &tasks,
-        &pool,
-        hinter.clone(),
-        Some(ca_keys),
-        false,
-    );
-    scheduler::start(settings, &tasks, &pool, hinter, false);
-    announce(settings, &tasks, bound, url);
+    api::register(settings, &tasks, &pool).await?;
+    if let Err(failure) = open(settings, &tasks, &pool, ca_keys, app_keys).await {
+        // So that the list does not show it until its lease is over.
+        tasks.shutdown(settings.shutdown_grace).await;
+        return Err(failure);
+    }
     Ok(process::end(settings, &tasks, &pool).await)
+}
+
+async fn open(
+    settings: &Settings,
+    tasks: &Tasks,
+    pool: &Pool,
+    ca_keys: Arc<LiveKeyring>,
+    app_keys: Arc<LiveKeyring>,
+) -> Result<(), Failure> {
+    let hinter = process::hinter(settings, tasks, pool);
+    let bound = api::start(settings, tasks, pool, hinter.clone(), app_keys, None).await?;
+    let url = api::url(&bound);
+    anchors::keep(settings, tasks, pool).await?;
+    files::write_public(&settings.data_dir.join("url"), &format!("{url}\n"))?;
+    worker::start(settings, tasks, pool, hinter.clone(), Some(ca_keys), false);
+    scheduler::start(settings, tasks, pool, hinter, false);
+    announce(settings, tasks, bound, url);
+    Ok(())
 }
 
 fn announce(settings: &Settings, tasks: &Tasks, bound: Bound, url: String) {

@@ -204,6 +204,25 @@ impl Cluster {
         older.unwrap_or_else(|| env!("CARGO_BIN_EXE_certmill").into())
     }
 
+    /// Starts an api beside the members, at an address of its own.
+    pub fn launch_api(
+        &mut self,
+        name: &'static str,
+        settings: &[(&str, &str)],
+        env: &[(String, String)],
+    ) {
+        let mut args: Vec<String> = ["api", "--name", name, "--listen", "127.0.0.1:0"]
+            .map(str::to_owned)
+            .into();
+        args.extend(self.args(name));
+        for (key, value) in settings {
+            args.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        let env = [&self.env(), env].concat();
+        let child = Child::start(name, &args, &env, &self.log(name));
+        self.members.insert(name, child);
+    }
+
     /// Waits for the ready line.
     pub async fn ready(&mut self, name: &'static str) {
         self.member(name).logged("ready", READY_WITHIN).await;
@@ -292,15 +311,26 @@ impl Cluster {
         self.client_of("api-1").await
     }
 
+    /// As [`Cluster::client`], of an api that was started beside the members and is ready.
+    pub async fn client_beside(&self, name: &str) -> Client {
+        let url = fs::read_to_string(self.folder.join(name).join("url")).unwrap();
+        self.client_at(url.trim().to_owned()).await
+    }
+
     /// As [`Cluster::client`], for the api of that name.
     pub async fn client_of(&self, name: &str) -> Client {
+        self.client_at(format!("https://{}", self.listens[name]))
+            .await
+    }
+
+    async fn client_at(&self, url: String) -> Client {
         let root: Vec<u8> =
             sqlx::query_scalar("SELECT certificate_der FROM ca_key WHERE name = 'root'")
                 .fetch_one(self.owner())
                 .await
                 .unwrap();
         let key = read_key_file("admin key", &self.folder.join("keys/admin.key")).unwrap();
-        let config = ClientConfig::new(format!("https://{}", self.listens[name]))
+        let config = ClientConfig::new(url)
             .with_api_key(key)
             .with_ca_pem(certmill_crypto::chain::certificate_pem(&root));
         let client = Client::new(config).unwrap();

@@ -21,6 +21,7 @@ mod haystack;
 mod house;
 mod invariants;
 mod killed;
+mod limits;
 mod listening;
 mod many_jobs;
 mod needle;

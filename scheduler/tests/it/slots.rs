@@ -55,6 +55,7 @@ async fn claim_sweep(db: &TestDb) -> ClaimedJob {
         queues: Vec::new(),
         kinds: Vec::new(),
         capacity: None,
+        limits: None,
         lease: Duration::from_secs(30),
     };
     let mut conn = db.app().acquire().await.unwrap();

@@ -31,6 +31,18 @@ pub enum Error {
         /// The newest migration that this build knows.
         known: i64,
     },
+    /// An api that keeps its limits in memory would not be the only one.
+    #[error(
+        "the api {} (process {}) lives and has limits.backend = {}, here it is {own}: limits in memory hold for \
+         one process alone; stop that api, or set limits.backend = \"postgres\" for both",
+        other.label, other.id, other.limits
+    )]
+    Limits {
+        /// Where this process would keep its limits.
+        own: String,
+        /// The one that lives.
+        other: Box<crate::OtherApi>,
+    },
     /// Live jobs with the same unique keys kept ending while this call tried to see them.
     #[error("jobs with the same unique key kept changing; repeat the call")]
     Busy,

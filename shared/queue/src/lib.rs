@@ -25,6 +25,7 @@ mod looker;
 mod low_water;
 pub mod maintenance;
 pub mod many;
+mod other_api;
 mod pace;
 pub mod probe;
 pub mod process;
@@ -54,8 +55,9 @@ pub use finisher::{BoxError, Effects, Finished, Finisher, FinisherOptions, Verdi
 pub use lane::{Lane, LaneRow};
 pub use lease::{Lease, ProcessId};
 pub use low_water::LowWater;
+pub use other_api::OtherApi;
 pub use probe::{DueLane, probe_due};
-pub use registration::{keep_registered, register};
+pub use registration::{keep_registered, register, stay_registered};
 pub use stops::{Ended, StopLimits, Stops};
 pub use unfit::Unfit;
 pub use unsettled::Unsettled;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use certmill_pg::newest_migration;
 use certmill_telemetry::clock::now_utc;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row};
+use sqlx::{Connection as _, FromRow, PgConnection, Row};
 use time::OffsetDateTime;
 
 use crate::span::interval;
-use crate::{Error, ProcessId, Result};
+use crate::{Error, ProcessId, Result, other_api};
 
 /// A process that begins.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct NewProcess {
     pub kinds: Vec<String>,
     /// How many jobs it runs at once.
     pub capacity: Option<i32>,
+    /// Where its API keeps its limits, `postgres` or `memory`; none for a process without an API.
+    pub limits: Option<String>,
     /// Silence of this length means death; 30 s unless a test shortens it.
     pub lease: Duration,
 }
@@ -61,6 +63,8 @@ pub struct ProcessRow {
     pub dead_at: Option<OffsetDateTime>,
     /// When it resigned; none for a process that others declared dead.
     pub stopped_at: Option<OffsetDateTime>,
+    /// Where its API keeps its limits; none without an API, and for an older build.
+    pub limits: Option<String>,
     /// Neither dead nor past its lease.
     pub alive: bool,
     /// How many jobs it has.
@@ -85,6 +89,7 @@ impl FromRow<'_, PgRow> for ProcessRow {
             expires_at: row.try_get("expires_at")?,
             dead_at: row.try_get("dead_at")?,
             stopped_at: row.try_get("stopped_at")?,
+            limits: row.try_get("limits")?,
             alive: row.try_get("alive")?,
             running: row.try_get("running")?,
             skew_ms: row.try_get("skew_ms")?,
@@ -95,12 +100,31 @@ impl FromRow<'_, PgRow> for ProcessRow {
 /// Writes the row of a new process; its lease starts now.
 ///
 /// # Errors
-/// [`Error::NotAccepted`] where the schema has moved on without this build; the database's.
+/// [`Error::NotAccepted`] where the schema has moved on without this build, [`Error::Limits`] where
+/// the row of an API is there that does not go with this one; the database's.
 pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<ProcessId> {
+    let Some(own) = &process.limits else {
+        return insert(conn, process).await;
+    };
+    // Of two that start at once, the second one sees the row of the first.
+    let mut tx = conn.begin().await?;
+    other_api::lock(&mut tx).await?;
+    if let Some(other) = other_api::find(&mut tx, own).await?.pop() {
+        return Err(Error::Limits {
+            own: own.clone(),
+            other: Box::new(other),
+        });
+    }
+    let id = insert(&mut tx, process).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+async fn insert(conn: &mut PgConnection, process: &NewProcess) -> Result<ProcessId> {
     let known = newest_migration();
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO process (role, label, version, queues, kinds, capacity, lease, expires_at, schema_known) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $7, $8 \
+        "INSERT INTO process (role, label, version, queues, kinds, capacity, lease, expires_at, schema_known, limits) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $7, $8, $9 \
          WHERE NOT EXISTS (SELECT FROM schema_acceptance WHERE builds_from > $8) RETURNING id",
     )
     .bind(&process.role)
@@ -111,6 +135,7 @@ pub async fn register(conn: &mut PgConnection, process: &NewProcess) -> Result<P
     .bind(process.capacity)
     .bind(interval(process.lease))
     .bind(known)
+    .bind(&process.limits)
     .fetch_optional(conn)
     .await?;
     id.map(ProcessId).ok_or(Error::NotAccepted { known })
@@ -150,7 +175,7 @@ pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
 pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
     Ok(sqlx::query_as(
         "SELECT p.id, p.role, p.label, p.version, p.queues, p.kinds, p.capacity, p.started_at, p.last_beat_at, \
-                p.expires_at, p.dead_at, p.stopped_at, p.skew_ms, \
+                p.expires_at, p.dead_at, p.stopped_at, p.skew_ms, p.limits, \
                 p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
                 coalesce(r.n, 0) AS running \
          FROM process p \

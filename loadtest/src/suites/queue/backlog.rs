@@ -46,6 +46,7 @@ pub async fn run(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
         queues: vec![KIND.into()],
         kinds: vec![KIND.into()],
         capacity: None,
+        limits: None,
         lease: Duration::from_secs(3600),
     };
     let process_id = process::register(&mut *pool.acquire().await?, &claimer).await?;

@@ -1,4 +1,4 @@
-//! Are there processes past their lease that nobody declared dead?
+//! Are there processes past their lease that nobody declared dead, or apis that do not go together?
 
 use certmill_pg::{Pool, vitals};
 use certmill_queue::process::{self, ProcessRow};
@@ -18,13 +18,38 @@ pub const CHECK: Check = Check {
 
 async fn look(patient: &Patient) -> Vec<Finding> {
     let seen = patient.ask(read).await;
-    seen.iter().map(|(rows, now)| judge(rows, *now)).collect()
+    let judged = seen.iter().flat_map(|(rows, now)| {
+        let apart = limits_apart(rows);
+        std::iter::once(judge(rows, *now)).chain(apart)
+    });
+    judged.collect()
 }
 
 async fn read(pool: &Pool) -> Answered<(Vec<ProcessRow>, OffsetDateTime)> {
     let now = vitals::clock(pool).await?;
     let mut conn = pool.acquire().await?;
     Ok((process::processes(&mut conn).await?, now))
+}
+
+/// A build that refuses such a company may have been there first; an older one refuses none.
+fn limits_apart(rows: &[ProcessRow]) -> Option<Finding> {
+    let has_api = |row: &&ProcessRow| row.alive && (row.limits.is_some() || row.role == "api");
+    let apis = || rows.iter().filter(has_api);
+    let alone = apis().find(|row| row.limits.as_deref() == Some("memory"))?;
+    let others = apis().filter(|row| row.id != alone.id);
+    let others: Vec<&str> = others.map(|row| row.label.as_str()).collect();
+    (!others.is_empty()).then(|| {
+        Finding::warn(
+            ID,
+            format!(
+                "the api {} keeps its limits in memory beside {}",
+                alone.label,
+                others.join(", ")
+            ),
+            "each of them lets its own burst and rate pass, so that keys and guesses get a multiple",
+            "set limits.backend = \"postgres\" for all of them, or leave one",
+        )
+    })
 }
 
 fn judge(rows: &[ProcessRow], now: OffsetDateTime) -> Finding {

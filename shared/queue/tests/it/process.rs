@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_queue::process::{NewProcess, processes};
+use certmill_queue::process::{self, NewProcess, processes};
 use certmill_queue::rescue::mark_dead;
-use certmill_queue::{Beat, BeatOptions, Error, Standing, claim};
+use certmill_queue::{Beat, BeatOptions, Error, Standing, claim, register as join};
 use certmill_tasks::{Shutdown, Tasks};
 use certmill_testkit::TestDb;
 
@@ -21,6 +21,7 @@ fn options(db: &TestDb, lease_ms: u64) -> BeatOptions {
             queues: vec![],
             kinds: Vec::new(),
             capacity: None,
+            limits: None,
             lease: Duration::from_millis(lease_ms),
         },
     }
@@ -139,4 +140,89 @@ async fn a_process_that_the_schema_takes_no_longer_is_lost_and_cannot_come_back(
     let refused = Beat::start(&tasks, options(&db, 2000)).await.unwrap_err();
     assert!(matches!(refused, Error::NotAccepted { .. }), "{refused}");
     assert!(refused.to_string().contains("nothing is worked on"));
+}
+
+/// An api that keeps its limits there; none for one of an older build.
+fn api(db: &TestDb, label: &str, limits: Option<&str>, lease_ms: u64) -> BeatOptions {
+    let mut options = options(db, lease_ms);
+    options.process.role = "api".into();
+    options.process.label = label.into();
+    options.process.limits = limits.map(str::to_owned);
+    options
+}
+
+#[tokio::test]
+async fn limits_in_memory_are_those_of_the_only_api() {
+    let db = db().await;
+    let (tasks, shutdown) = (Tasks::new(Shutdown::new()), Shutdown::new());
+    let enter = async |options: BeatOptions| join(&tasks, &options, &shutdown).await;
+    let (memory, postgres) = (Some("memory"), Some("postgres"));
+    for (first, second, fit) in [
+        (postgres, postgres, true),
+        (postgres, memory, false),
+        (memory, postgres, false),
+        (memory, memory, false),
+        (None, memory, false),
+        (None, postgres, true),
+    ] {
+        let held = enter(api(&db, "first", first, 1000))
+            .await
+            .unwrap()
+            .unwrap();
+        match enter(api(&db, "second", second, 1000)).await {
+            Ok(beat) => {
+                assert!(fit, "{first:?} {second:?}");
+                beat.unwrap().resign().await;
+            }
+            Err(error) => {
+                assert!(!fit && matches!(error, Error::Limits { .. }), "{error}");
+                assert!(error.to_string().contains("the api first"), "{error}");
+            }
+        }
+        held.resign().await;
+    }
+    let worker = Beat::start(&tasks, options(&db, 1000)).await.unwrap();
+    enter(api(&db, "alone", memory, 1000))
+        .await
+        .unwrap()
+        .unwrap();
+    worker.resign().await;
+}
+
+#[tokio::test]
+async fn an_api_that_was_killed_is_waited_for_until_its_lease_is_over() {
+    let db = db().await;
+    let (tasks, shutdown) = (Tasks::new(Shutdown::new()), Shutdown::new());
+    let killed = api(&db, "killed", Some("memory"), 1500).process;
+    process::register(&mut conn(&db).await, &killed)
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let next = api(&db, "next", Some("memory"), 1500);
+    assert!(join(&tasks, &next, &shutdown).await.unwrap().is_some());
+    let waited = began.elapsed();
+    assert!(
+        waited >= Duration::from_secs(1) && waited < PATIENCE,
+        "{waited:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_two_apis_that_start_at_once_one_gets_in() {
+    let db = db().await;
+    let one = api(&db, "one", Some("memory"), 30_000).process;
+    let other = api(&db, "other", Some("postgres"), 30_000).process;
+    for _ in 0..10 {
+        let (mut first, mut second) = (db.session().await, db.session().await);
+        let entered = tokio::join!(
+            process::register(&mut first, &one),
+            process::register(&mut second, &other)
+        );
+        let entered = [entered.0, entered.1];
+        let ids: Vec<_> = entered.iter().flatten().collect();
+        assert_eq!(ids.len(), 1, "{entered:?}");
+        process::resign(&mut conn(&db).await, *ids[0])
+            .await
+            .unwrap();
+    }
 }

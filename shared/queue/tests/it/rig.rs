@@ -67,6 +67,7 @@ pub async fn register(db: &TestDb, label: &str) -> ProcessId {
         queues: vec![LANE.into()],
         kinds: Vec::new(),
         capacity: None,
+        limits: None,
         lease: Duration::from_secs(30),
     };
     process::register(&mut conn(db).await, &process)

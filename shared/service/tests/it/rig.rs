@@ -150,6 +150,7 @@ pub async fn process(rig: &Rig) -> ProcessId {
         queues: Vec::new(),
         kinds: Vec::new(),
         capacity: None,
+        limits: None,
         lease: Span::from_secs(30),
     };
     let mut conn = rig.db.app().acquire().await.unwrap();
