@@ -88,7 +88,7 @@ async fn a_closed_lane_opens_by_itself_and_a_reserved_one_lets_the_most_urgent_t
     assert!(claim().await.0.is_empty());
     sqlx::query("UPDATE lane SET reserved_until = NULL WHERE name = $1")
         .bind(LANE)
-        .execute(&mut *conn)
+        .execute(&mut conn)
         .await
         .unwrap();
     lane::close(&mut conn, LANE, short, Closing::All)
