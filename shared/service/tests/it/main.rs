@@ -7,6 +7,7 @@
 
 mod authorities;
 mod bootstrap;
+mod cancelled;
 mod chores;
 mod effects;
 mod first_admin;
