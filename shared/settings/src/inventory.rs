@@ -100,8 +100,6 @@ fn default(settings: &Settings, key: &Key) -> String {
             LogFormat::Text => "text".to_owned(),
         },
         "worker.name" => settings.worker.name.clone(),
-        "api.address_rate_per_s" => settings.api.address_rate_per_s.to_string(),
-        "api.address_burst" => settings.api.address_burst.to_string(),
         "process.rescue_ms" => settings.process.rescue.as_millis().to_string(),
         _ => key.default.to_owned(),
     }

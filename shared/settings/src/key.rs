@@ -269,25 +269,13 @@ pub(crate) const KEYS: &[Key] = &[
         "api.rate_per_s",
         whole(1, 1_000_000),
         "1000",
-        "requests a second for each API key",
+        "requests a second for each API key; five times that for each address",
     ),
     key(
         "api.burst",
         whole(1, 1_000_000),
         "2000",
-        "requests at once for each API key",
-    ),
-    key(
-        "api.address_rate_per_s",
-        whole(1, 1_000_000),
-        "5 x api.rate_per_s",
-        "requests a second for each address, over all its keys",
-    ),
-    key(
-        "api.address_burst",
-        whole(1, 1_000_000),
-        "5 x api.burst",
-        "requests at once for each address, over all its keys",
+        "requests at once for each API key; five times that for each address",
     ),
     key(
         "api.body_limit_bytes",

@@ -135,7 +135,7 @@ pub(crate) fn read_log(role: Role, reader: &mut Reader, env: &Env) -> Log {
     }
 }
 
-/// An address may send what five keys may, unless it is said.
+/// An address may send what five keys may.
 pub(crate) fn read_api(reader: &mut Reader) -> ApiLimits {
     const KEYS_AN_ADDRESS: u64 = 5;
     const MOST: u64 = 1_000_000;
@@ -148,8 +148,8 @@ pub(crate) fn read_api(reader: &mut Reader) -> ApiLimits {
     ApiLimits {
         rate_per_s: narrow(rate),
         burst: narrow(burst),
-        address_rate_per_s: narrow(reader.whole("api.address_rate_per_s", several(rate))),
-        address_burst: narrow(reader.whole("api.address_burst", several(burst))),
+        address_rate_per_s: narrow(several(rate)),
+        address_burst: narrow(several(burst)),
         body_limit_bytes: usize::try_from(body_limit_bytes).unwrap_or(usize::MAX),
         request_timeout: Duration::from_millis(reader.whole("api.request_timeout_ms", 30_000)),
         backend: match reader.word("limits.backend") {

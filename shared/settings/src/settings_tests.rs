@@ -67,12 +67,11 @@ fn an_empty_machine_needs_no_settings() {
 }
 
 #[test]
-fn an_address_may_send_what_five_keys_may_unless_it_is_said() {
+fn an_address_may_send_what_five_keys_may() {
     let read = |toml| with_file(Role::Up, toml, Env::default()).unwrap().api;
     let api = read("[api]\nrate_per_s = 300_000\nburst = 7\n");
     assert_eq!((api.address_rate_per_s, api.address_burst), (1_000_000, 35));
-    let api = read("[api]\naddress_rate_per_s = 8\n[limits]\nbackend = 'memory'\n");
-    assert_eq!((api.address_rate_per_s, api.address_burst), (8, 10_000));
+    let api = read("[limits]\nbackend = 'memory'\n");
     assert_eq!(api.backend, LimitsBackend::Memory);
     assert!(only("[limits]\nbackend = 'redis'\n").contains("limits.backend"));
 }

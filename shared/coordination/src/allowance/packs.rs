@@ -42,7 +42,7 @@ struct Held {
 #[derive(Clone, Copy)]
 struct Pack {
     left: u32,
-    /// How many were taken at once; doubles while packs are used up in time.
+    /// How many were taken at once, none before the first; doubles while packs are used up in time.
     size: u32,
     taken: Instant,
 }
@@ -60,8 +60,9 @@ impl Pack {
         match (self.is_live(now), self.left) {
             (true, _) => self.size.saturating_mul(2).min(PACK_MOST),
             (false, 0) => self.size,
-            (false, _) => (self.size / 2).max(1),
+            (false, _) => self.size / 2,
         }
+        .max(1)
     }
 }
 
@@ -70,7 +71,7 @@ impl Held {
         Self {
             pack: Pack {
                 left: 0,
-                size: 1,
+                size: 0,
                 taken: now,
             },
             rest: u32::MAX,

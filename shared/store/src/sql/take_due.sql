@@ -8,6 +8,8 @@
 -- What is most urgent, less than a tenth of its profile's life is left, is taken first and beside a
 -- backlog of calmer jobs: it is counted against the jobs of priority 0 only, and is found by the index
 -- on profile and end, whose part for the last tenth is empty where all is well.
+-- Trap: as plain conditions, issuer and sweep_at would draw the planner to the index of all that is
+-- due, to sort it; CASE .. IS NOT NULL is no condition for an index.
 UPDATE certificate c
 SET sweep_at = clock_timestamp()
     + greatest(interval '10 s',
@@ -24,10 +26,11 @@ WHERE c.id = ANY (ARRAY(
         JOIN profile q ON q.issuer_id = s.id
         CROSS JOIN LATERAL (
             SELECT e.id FROM certificate e
-            WHERE e.profile_id = q.id AND e.issuer_id = s.id
+            WHERE e.profile_id = q.id
                   AND e.not_after < now() + make_interval(secs => q.lifetime_s / 10.0)
-                  AND e.auto_renew AND e.sweep_at <= now() AND NOT e.key_compromised
-                  AND e.stop_reason IS NULL
+                  AND CASE WHEN e.issuer_id = s.id AND e.sweep_at <= now() AND e.auto_renew
+                                AND NOT e.key_compromised AND e.stop_reason IS NULL
+                      THEN true END IS NOT NULL
             ORDER BY e.not_after
             LIMIT greatest(0, least($1, b.room))
             FOR NO KEY UPDATE OF e SKIP LOCKED

@@ -139,11 +139,20 @@ async fn the_sweeps_step_walks_its_index() {
 
     let taken = sweep::take_due(&mut conn, 50).await.unwrap();
 
-    assert_eq!(taken.len(), 250, "50 of each of five issuers");
+    let urgent = taken.len() - 250;
+    assert!(
+        urgent < 50,
+        "50 of each of five issuers, and what is most urgent"
+    );
     let plans = plans(&mut conn).await;
     assert_eq!(plans.len(), 1);
     let text = &plans[0].text;
-    for index in ["certificate_sweep", "certificate_pkey", "job_ready"] {
+    for index in [
+        "certificate_sweep",
+        "certificate_profile_end",
+        "certificate_pkey",
+        "job_ready",
+    ] {
         assert!(text.contains(index), "{index} is used:\n{text}");
     }
     assert!(!plans[0].scans(), "{text}");
