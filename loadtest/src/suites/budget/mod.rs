@@ -100,7 +100,14 @@ pub async fn run(extent: Extent) -> Result<Vec<Figure>> {
 
 async fn round(due: usize) -> Result<Reading> {
     let mut rig = Rig::start(&SETTINGS).await?;
-    rig.launch("api-1", "api").await?;
+    for (name, role) in [
+        ("scheduler-1", "scheduler"),
+        ("worker-1", "worker"),
+        ("worker-2", "worker"),
+        ("api-1", "api"),
+    ] {
+        rig.launch(name, role).await?;
+    }
     let limit = Limit {
         scope: Scope::Account,
         most: MOST,
@@ -112,13 +119,6 @@ async fn round(due: usize) -> Result<Reading> {
     issuer(&context, "dead", "http://127.0.0.1:9", None).await?;
     copies(&rig, due).await?;
     rig.database.settle().await?;
-    for (name, role) in [
-        ("worker-1", "worker"),
-        ("worker-2", "worker"),
-        ("scheduler-1", "scheduler"),
-    ] {
-        rig.launch(name, role).await?;
-    }
     say::line(&format!("{due} are due"));
     rows::fall_due(rig.database.pool()).await?;
     let (began, forecast_s) = forecast(&rig, &ca, due).await?;
