@@ -35,7 +35,17 @@ pub struct Suite {
     pub name: &'static str,
     /// What it shows, in Markdown.
     pub about: &'static str,
-    run: fn(Extent, Selection) -> LocalBoxFuture<'static, Result<Vec<Figure>>>,
+    run: Run,
+}
+
+type Running = LocalBoxFuture<'static, Result<Vec<Figure>>>;
+
+/// What can be chosen of a suite.
+enum Run {
+    /// All of it.
+    Whole(fn(Extent) -> Running),
+    /// Some of its parts.
+    InParts(fn(Extent, Selection) -> Running),
 }
 
 /// All suites.
@@ -43,42 +53,27 @@ pub const SUITES: &[Suite] = &[
     Suite {
         name: "budget",
         about: suites::budget::ABOUT,
-        run: |extent, selection| {
-            Box::pin(async move {
-                ensure!(selection.is_all(), "the suite budget has no parts");
-                suites::budget::run(extent).await
-            })
-        },
+        run: Run::Whole(|extent| Box::pin(suites::budget::run(extent))),
     },
     Suite {
         name: "issuance",
         about: suites::issuance::ABOUT,
-        run: |extent, selection| {
-            Box::pin(async move {
-                ensure!(selection.is_all(), "the suite issuance has no parts");
-                suites::issuance::run(extent).await
-            })
-        },
+        run: Run::Whole(|extent| Box::pin(suites::issuance::run(extent))),
     },
     Suite {
         name: "limiter",
         about: suites::limiter::ABOUT,
-        run: |extent, selection| Box::pin(suites::limiter::run(extent, selection)),
+        run: Run::Whole(|extent| Box::pin(suites::limiter::run(extent))),
     },
     Suite {
         name: "queue",
         about: suites::queue::ABOUT,
-        run: |extent, selection| Box::pin(suites::queue::run(extent, selection)),
+        run: Run::InParts(|extent, selection| Box::pin(suites::queue::run(extent, selection))),
     },
     Suite {
         name: "replicas",
         about: suites::replicas::ABOUT,
-        run: |extent, selection| {
-            Box::pin(async move {
-                ensure!(selection.is_all(), "the suite replicas has no parts");
-                suites::replicas::run(extent).await
-            })
-        },
+        run: Run::Whole(|extent| Box::pin(suites::replicas::run(extent))),
     },
 ];
 
@@ -92,6 +87,11 @@ pub fn run(args: &Args) -> Result<()> {
         let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         bail!("there is no suite `{name}`; there are {}", names.join(", "));
     };
+    let all = args.selection.is_all();
+    ensure!(
+        all || matches!(suite.run, Run::InParts(_)),
+        "the suite `{name}` has no parts"
+    );
     building::build()?;
     let extent = Extent {
         rounds: args.rounds,
@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
         .context("no runtime")?;
     let figures = runtime.block_on(async {
         tokio::select! {
-            figures = (suite.run)(extent, args.selection.clone()) => figures,
+            figures = running(suite, extent, args) => figures,
             () = interrupted() => bail!("interrupted; everything that was started is being stopped"),
         }
     })?;
@@ -113,13 +113,20 @@ pub fn run(args: &Args) -> Result<()> {
     say::out(&table::plain(&report));
     if let Some(path) = &args.json {
         ensure!(
-            !building::REHEARSAL && args.percent == 100 && args.selection.is_all(),
+            !building::REHEARSAL && args.percent == 100 && all,
             "only a whole run of a release build is written to a file"
         );
         report.write(path)?;
         say::line(&format!("written to {}", path.display()));
     }
     Ok(())
+}
+
+fn running(suite: &Suite, extent: Extent, args: &Args) -> Running {
+    match suite.run {
+        Run::Whole(run) => run(extent),
+        Run::InParts(run) => run(extent, args.selection.clone()),
+    }
 }
 
 /// A signal that asks this process to end.

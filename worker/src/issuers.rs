@@ -44,9 +44,7 @@ impl Issuers {
         if is_known(&row.kind) {
             return Ok(());
         }
-        let word = row.kind.clone();
-        let what = "issuer.kind";
-        Err(certmill_store::Error::Newer { what, word }.into())
+        Err(certmill_store::newer("issuer.kind", &row.kind).into())
     }
 
     /// The connected issuer of a row.

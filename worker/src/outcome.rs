@@ -50,9 +50,9 @@ pub struct Failed {
 }
 
 /// Longest wait that an issuer's Retry-After is followed for.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Shortest one.
-pub(crate) const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Turns a connector's fault into an outcome. `rng` spreads the backoff.
 #[must_use]

@@ -10,8 +10,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::ONE_AT_A_TIME;
-use crate::cluster::{Cluster, Member};
+use crate::cluster::Cluster;
 use crate::invariants::{heal, wait_until_moved};
+use crate::members::PAIRS;
 use crate::progress::say;
 use crate::seed::seed;
 use crate::workload::Workload;
@@ -19,14 +20,6 @@ use crate::workload::Workload;
 /// The program of the older build. Without it this build plays both, and the newer schema is planted.
 const OLDER: &str = "CERTMILL_OLDER_BUILD";
 
-const ALL: &[Member] = &[
-    ("api-1", "api"),
-    ("api-2", "api"),
-    ("worker-1", "worker"),
-    ("worker-2", "worker"),
-    ("scheduler-1", "scheduler"),
-    ("scheduler-2", "scheduler"),
-];
 const BEFORE: [&str; 3] = ["worker-1", "scheduler-1", "api-1"];
 const AFTER: [&str; 3] = ["worker-2", "scheduler-2", "api-2"];
 
@@ -52,7 +45,7 @@ async fn an_older_build_goes_on_beside_this_one_and_comes_back() {
     let older = std::env::var_os(OLDER).map(PathBuf::from);
     let planted = older.is_none();
     let older = older.unwrap_or_else(|| env!("CARGO_BIN_EXE_certmill").into());
-    let mut cluster = Cluster::of_builds(older, ALL).await;
+    let mut cluster = Cluster::of_builds(older, PAIRS).await;
     start(&mut cluster, BEFORE).await;
     let before = cluster.client().await;
     let mut workload = Workload::begin(before.clone(), seed()).await;

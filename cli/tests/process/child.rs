@@ -1,19 +1,14 @@
 //! One process of the cluster, with its log file.
-//!
-//! Invariant: it never outlives this value, nor the thread that started it: dropped, it is killed by
-//! its own id; should this process be killed, the kernel ends it.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "starting processes is what this file is for"
-)]
+#![allow(clippy::disallowed_methods, reason = "tests read the environment")]
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use certmill_tasks::Process;
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Between two looks at what another process does.
@@ -45,19 +40,11 @@ impl Child {
     ) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
         let log_from = usize::try_from(file.metadata().unwrap().len()).unwrap();
-        // setpriv becomes the program, so that the id is the program's own.
-        let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(build)
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("RUST_BACKTRACE", "1")
-            .envs(env.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
+        let path = std::env::var("PATH").unwrap_or_default();
+        let more = [("PATH", path.as_str()), ("RUST_BACKTRACE", "1")];
+        let more = more.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let env = [more.as_slice(), env].concat();
+        let process = Process::start(build, args, &env, file)
             .unwrap_or_else(|why| panic!("{name} does not start: {why}"));
         Self {
             name: name.to_owned(),
@@ -74,14 +61,12 @@ impl Child {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        self.process.signal(signal).unwrap();
     }
 
     /// Ends it on the spot, paused or not.
     pub fn kill(&mut self) {
-        self.process.kill().unwrap();
-        let status = self.process.wait().unwrap();
+        let status = self.process.kill().unwrap();
         assert_eq!(
             status.signal(),
             Some(9),
@@ -92,14 +77,14 @@ impl Child {
 
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().unwrap()
+        self.process.ended().unwrap()
     }
 
     /// Waits for its own end.
     pub async fn exit(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
+            if let Some(status) = self.process.ended().unwrap() {
                 return status;
             }
             assert!(
@@ -120,7 +105,7 @@ impl Child {
             if let Some(line) = found {
                 return line;
             }
-            if let Some(status) = self.process.try_wait().unwrap() {
+            if let Some(status) = self.process.ended().unwrap() {
                 panic!("{} ended with {status}\n{}", self.name, self.tail());
             }
             assert!(
@@ -138,13 +123,6 @@ impl Child {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last: Vec<&str> = text.lines().rev().take(15).collect();
         last.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 

@@ -22,33 +22,8 @@ use secrecy::ExposeSecret as _;
 use sqlx::AssertSqlSafe;
 
 use crate::child::{self, Child};
+use crate::members::{MEMBERS, Member};
 use crate::progress::say;
-
-/// Name and role of a process.
-pub type Member = (&'static str, &'static str);
-
-/// Every process, as most tests have them; the first api is the one that clients ask.
-pub const MEMBERS: &[Member] = &[
-    ("api-1", "api"),
-    ("worker-1", "worker"),
-    ("worker-2", "worker"),
-    ("scheduler-1", "scheduler"),
-    ("scheduler-2", "scheduler"),
-];
-
-/// As many as the long run has.
-pub const MANY_MEMBERS: &[Member] = &[
-    ("api-1", "api"),
-    ("api-2", "api"),
-    ("api-3", "api"),
-    ("worker-1", "worker"),
-    ("worker-2", "worker"),
-    ("worker-3", "worker"),
-    ("worker-4", "worker"),
-    ("scheduler-1", "scheduler"),
-    ("scheduler-2", "scheduler"),
-    ("scheduler-3", "scheduler"),
-];
 
 /// How long a process may take to be ready; the api needs a worker for its own certificate.
 const READY_WITHIN: Duration = Duration::from_secs(40);

@@ -8,7 +8,8 @@ use certmill_pg::Pool;
 use rustix::process::Signal;
 
 use crate::ONE_AT_A_TIME;
-use crate::cluster::{Cluster, MEMBERS};
+use crate::cluster::Cluster;
+use crate::members::MEMBERS;
 use crate::progress::say;
 use crate::workload::Workload;
 

@@ -10,7 +10,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rustix::process::Signal;
 
-use crate::cluster::{Cluster, MEMBERS, Member};
+use crate::cluster::Cluster;
+use crate::members::{MEMBERS, Member};
 use crate::progress::say;
 
 /// How long a process is stopped: longer than its lease.

@@ -10,9 +10,10 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::ONE_AT_A_TIME;
-use crate::cluster::{Cluster, MANY_MEMBERS, MEMBERS};
+use crate::cluster::Cluster;
 use crate::far::{FAR, far, orders};
 use crate::faults::{Done, Faults};
+use crate::members::{MANY_MEMBERS, MEMBERS};
 use crate::progress::{report, say, tally};
 use crate::seed::{is_full, length, seed};
 use crate::workload::Workload;

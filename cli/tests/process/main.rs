@@ -24,6 +24,7 @@ mod killed;
 mod limits;
 mod listening;
 mod many_jobs;
+mod members;
 mod needle;
 mod pooler;
 mod progress;

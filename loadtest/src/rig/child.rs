@@ -1,19 +1,12 @@
 //! One process with its log file.
-//!
-//! Invariant: it never outlives this value, nor the thread that started it: dropped, it is killed
-//! by its own id; should this process be killed, the kernel ends it.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "starting processes is what this file is for"
-)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child as Process, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use certmill_tasks::Process;
+use rustix::process::Signal;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -37,18 +30,7 @@ impl Child {
         log: &Path,
     ) -> Result<Self> {
         let file = File::create(log)?;
-        // setpriv becomes the program, so that the id is the program's own.
-        let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .args(args)
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .envs(env.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
+        let process = Process::start(program, args, env, file)
             .with_context(|| format!("{name} cannot be started (setpriv is of util-linux)"))?;
         Ok(Self {
             name: name.to_owned(),
@@ -75,9 +57,8 @@ impl Child {
     /// # Errors
     /// It is gone already.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.process.id())?;
-        let pid = Pid::from_raw(pid).context("no process id")?;
-        kill_process(pid, signal).with_context(|| format!("{} is gone", self.name))
+        let sent = self.process.signal(signal);
+        sent.with_context(|| format!("{} is gone", self.name))
     }
 
     /// Makes sure that it has not ended.
@@ -85,7 +66,7 @@ impl Child {
     /// # Errors
     /// It has; the words hold the end of its log.
     pub fn require_alive(&mut self) -> Result<()> {
-        match self.process.try_wait()? {
+        match self.process.ended()? {
             None => Ok(()),
             Some(status) => bail!("{} ended with {status}\n{}", self.name, self.tail()),
         }
@@ -98,7 +79,7 @@ impl Child {
     pub async fn ended_well(&mut self, within: Duration) -> Result<()> {
         let deadline = Instant::now() + within;
         loop {
-            match self.process.try_wait()? {
+            match self.process.ended()? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => bail!("{} ended with {status}\n{}", self.name, self.tail()),
                 None if Instant::now() > deadline => {
@@ -125,7 +106,7 @@ impl Child {
             if text.lines().any(|line| line.contains(&wanted)) {
                 return Ok(());
             }
-            if let Some(status) = self.process.try_wait()? {
+            if let Some(status) = self.process.ended()? {
                 bail!("{} ended with {status}\n{}", self.name, self.tail());
             }
             if Instant::now() > deadline {
@@ -153,12 +134,5 @@ impl Child {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last: Vec<&str> = text.lines().rev().take(10).collect();
         last.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }

@@ -1,8 +1,8 @@
 //! Which keys an order is charged under: what a CA counts its limits by.
 
 use crate::names::{Names, San};
+use crate::place;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 /// What a budget counts.
@@ -63,11 +63,7 @@ impl FromStr for Scope {
 /// One label below the public suffix. A public suffix itself, and a name without one, is its own.
 fn registered(name: &San) -> String {
     match name {
-        San::Ip(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        San::Ip(IpAddr::V4(address)) => address.to_string(),
+        San::Ip(address) => place(*address),
         San::Dns(text) => {
             let text = text.strip_prefix("*.").unwrap_or(text);
             psl::domain_str(text).unwrap_or(text).to_owned()

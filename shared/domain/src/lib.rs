@@ -13,6 +13,7 @@ pub mod key;
 pub mod names;
 pub mod operation;
 pub mod order;
+mod place;
 pub mod profile;
 pub mod renewal;
 pub mod revocation;
@@ -20,5 +21,7 @@ pub mod schedule;
 pub mod serial;
 pub mod validity;
 pub mod waiting;
+
+pub use place::place;
 
 mod base32;

@@ -87,8 +87,12 @@ pub async fn submit(pool: &Pool, job: &ClaimedJob, task: &Task) -> Result<Submis
 /// # Errors
 /// Failures of the database.
 pub async fn close_lane(pool: &Pool, queue: &str, wait: Duration) -> Result<(), Error> {
+    close(pool, queue, wait, Closing::All).await
+}
+
+async fn close(pool: &Pool, queue: &str, wait: Duration, to: Closing) -> Result<(), Error> {
     let mut tx = begin(pool).await?;
-    lane::close(&mut tx, queue, wait, Closing::All).await?;
+    lane::close(&mut tx, queue, wait, to).await?;
     commit(tx).await
 }
 
@@ -107,9 +111,7 @@ async fn denied(
     let (all, own): (Vec<&Denial>, Vec<&Denial>) = denials.iter().partition(of_all);
     if let Some(wait) = all.iter().map(|denial| denial.some_free_in).max() {
         let to = if urgent { Closing::All } else { Closing::Calm };
-        let mut tx = begin(pool).await?;
-        lane::close(&mut tx, queue, wait, to).await?;
-        commit(tx).await?;
+        close(pool, queue, wait, to).await?;
     }
     Ok(match own.iter().map(|denial| denial.free_in).max() {
         Some(wait) => Submission::After(wait),

@@ -56,10 +56,19 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Marks a stored word as one of a newer build.
-pub(crate) fn newer(what: &'static str, word: &str) -> Error {
+/// Marks a stored word as one of a newer build; `what` is its table and column.
+#[must_use]
+pub fn newer(what: &'static str, word: &str) -> Error {
     let word = word.to_owned();
     Error::Newer { what, word }
+}
+
+/// That a write found its row.
+pub(crate) fn one_row(changed: &sqlx::postgres::PgQueryResult) -> Result<(), Error> {
+    match changed.rows_affected() {
+        1 => Ok(()),
+        _ => Err(Error::NotFound),
+    }
 }
 
 /// What this build can read of rows that were asked for together: one of a newer build must not

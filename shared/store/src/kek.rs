@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::Error;
+use crate::error::one_row;
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
@@ -73,11 +74,7 @@ pub async fn let_seal(conn: &mut PgConnection, id: &str, purpose: &str) -> Resul
         .bind(purpose)
         .execute(conn)
         .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+    one_row(&changed)
 }
 
 /// Forgets a key that does not seal. Answers whether it was there.

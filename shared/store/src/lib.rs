@@ -31,4 +31,4 @@ pub mod version;
 
 mod error;
 
-pub use error::Error;
+pub use error::{Error, newer};

@@ -1,7 +1,7 @@
 //! Orders as rows: written before the issuer is asked, looked up before it is asked again.
 
 use crate::Error;
-use crate::error::{corrupt, newer};
+use crate::error::{corrupt, newer, one_row};
 use certmill_domain::ids::{CertificateId, IssuerId, OrderId, TeamId};
 use certmill_domain::order::{Order, OrderPlan};
 use certmill_domain::serial::Serial;
@@ -137,11 +137,7 @@ pub async fn replan(conn: &mut PgConnection, id: OrderId, plan: &OrderPlan) -> R
     .bind(plan.ca_key_id)
     .execute(conn)
     .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+    one_row(&changed)
 }
 
 /// Notes that the issuer is about to be asked for a planned order. One that was asked for before
@@ -157,11 +153,7 @@ pub async fn submit(conn: &mut PgConnection, id: OrderId) -> Result<(), Error> {
     .bind(id.0)
     .execute(conn)
     .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+    one_row(&changed)
 }
 
 /// Stores the connector's remote state with the order's new state (`submitting` or `pending`).
@@ -183,11 +175,7 @@ pub async fn store_remote(
     .bind(remote)
     .execute(conn)
     .await?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+    one_row(&changed)
 }
 
 /// An open order that no live job works on.

@@ -1,6 +1,6 @@
 //! The kind `chore`: the steps of a schedule's chore, until one finds nothing.
 
-use super::{Tools, args};
+use super::{LOOK_AGAIN, Tools, args};
 use crate::outcome::Outcome;
 use certmill_domain::waiting::UNKNOWN_KIND;
 use certmill_queue::ClaimedJob;
@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// After this long it stops between two steps; the next slot goes on.
 const BUDGET: Duration = Duration::from_secs(30);
-/// Before a build that knows the chore may have come.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Runs one slot's worth.
 pub(super) async fn run(tools: &Tools, job: &ClaimedJob) -> Result<Outcome, Error> {

@@ -3,7 +3,7 @@
 
 use super::{Tools, args};
 use crate::issuers::Issuers;
-use crate::outcome::{Outcome, RETRY_AFTER_MAX, RETRY_AFTER_MIN, decide};
+use crate::outcome::{Outcome, decide};
 use certmill_crypto::chain::{Chain, Expected, verify_issued};
 use certmill_crypto::csr::Csr;
 use certmill_crypto::digest::sha256;
@@ -109,15 +109,12 @@ async fn step_through(
                     .unwrap_or_else(|fault| decide(&fault, job.attempt, &mut rand::rng())));
             }
             Err(fault) => {
-                if let (true, Some(wait)) = (fault.code == RATE_LIMITED, fault.retry_after) {
-                    close_lane(
-                        &tools.pool,
-                        &job.queue,
-                        wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX),
-                    )
-                    .await?;
+                let outcome = decide(&fault, job.attempt, &mut rand::rng());
+                let told = fault.code == RATE_LIMITED && fault.retry_after.is_some();
+                if let (true, Outcome::Snooze { after, .. }) = (told, &outcome) {
+                    close_lane(&tools.pool, &job.queue, *after).await?;
                 }
-                return Ok(decide(&fault, job.attempt, &mut rand::rng()));
+                return Ok(outcome);
             }
         }
     }

@@ -122,10 +122,7 @@ fn args<T: Serialize + DeserializeOwned>(job: &ClaimedJob) -> Result<T, Error> {
     let mut more = given.filter(|(key, value)| !value.is_null() && known.get(key).is_none());
     match more.next() {
         None => Ok(read),
-        Some((key, _)) => Err(Error::Store(certmill_store::Error::Newer {
-            what: "job.args",
-            word: key.clone(),
-        })),
+        Some((key, _)) => Err(certmill_store::newer("job.args", key).into()),
     }
 }
 

@@ -49,7 +49,10 @@ const ROWS: [(&str, May); 27] = [
         "doctor",
         May::Only(&["store", "queue", "pg", "domain", "crypto"]),
     ),
-    ("rehearsal", May::Only(&["crypto", "domain"])),
+    (
+        "rehearsal",
+        May::Only(&["service", "queue", "pg", "crypto", "domain"]),
+    ),
     ("testkit", May::Anything),
     ("properties", May::Only(&["crypto", "domain"])),
     ("cli", May::Anything),

@@ -67,7 +67,7 @@ const OWNED: [Owned; 6] = [
             "shared/pg/",
             "connectors/spi/src/runner",
             "loadtest/src/building.rs",
-            "loadtest/src/rig/child.rs",
+            "shared/tasks/src/process.rs",
             "xtask/",
         ],
     },

@@ -10,6 +10,7 @@ use certmill_domain::operation::{JobVerb, OperationState};
 use certmill_pg::{Pool, Tx};
 use certmill_queue::selection::{self, Among, Part, Selector};
 use certmill_queue::{Hinter, Lease, checkpoint};
+use certmill_store::newer;
 use certmill_store::operation::{self, Operation, Progress};
 use serde::de::DeserializeOwned;
 
@@ -84,7 +85,7 @@ async fn take(
     let selector: Selector = read(&locked.selector, "selector")?;
     let settings: JobSettings = read(&locked.settings, "settings")?;
     if locked.subject != "job" {
-        return Err(newer("operation.subject", &locked.subject));
+        return Err(newer("operation.subject", &locked.subject).into());
     }
     let verb = locked.verb.parse::<JobVerb>();
     let verb = verb.map_err(|_| newer("operation.verb", &locked.verb))?;
@@ -112,11 +113,6 @@ async fn take(
 
 fn read<T: DeserializeOwned>(value: &serde_json::Value, what: &str) -> Result<T, Error> {
     serde_json::from_value(value.clone()).map_err(|why| corrupt(what, &why))
-}
-
-fn newer(what: &'static str, word: &str) -> Error {
-    let word = word.to_owned();
-    Error::Store(certmill_store::Error::Newer { what, word })
 }
 
 fn corrupt(what: &str, why: &dyn std::fmt::Display) -> Error {

@@ -1,11 +1,23 @@
 //! A sweep's step: due certificates become orders and jobs, once, under the fence.
 
+use certmill_domain::ids::CertificateId;
 use certmill_domain::schedule::LANE;
 use certmill_queue::{ClaimedJob, Hinter, Lease, NewJob, TeamId, enqueue};
 use certmill_service::sweep::{Step, step};
 use certmill_service::{Error, certificates};
 
 use crate::rig::*;
+
+/// Sweeps while this much of the certificate's life is left.
+async fn sweep_with(rig: &Rig, id: CertificateId, left: &str) {
+    let end = format!(
+        "UPDATE certificate SET sweep_at = now(), not_after = now() + interval '{left}' WHERE id = '{}'",
+        id.0
+    );
+    run(rig.db.app(), &end).await;
+    let job = sweeper(rig).await;
+    swept(rig, &job.lease).await.unwrap();
+}
 
 async fn sweeper(rig: &Rig) -> ClaimedJob {
     let mut conn = rig.db.app().acquire().await.unwrap();
@@ -66,13 +78,7 @@ async fn what_is_left_of_life_sets_the_priority() {
     ] {
         let (id, _) = request(&rig, name).await;
         issue(&rig, id, 1).await;
-        let end = format!(
-            "UPDATE certificate SET sweep_at = now(), not_after = now() + interval '{left}' WHERE id = '{}'",
-            id.0
-        );
-        run(rig.db.app(), &end).await;
-        let job = sweeper(&rig).await;
-        swept(&rig, &job.lease).await.unwrap();
+        sweep_with(&rig, id, left).await;
         assert_eq!(
             show(&rig, id).await.job.unwrap().priority,
             priority,
@@ -89,13 +95,7 @@ async fn what_waits_becomes_more_urgent_as_its_life_goes_by() {
     issue(&rig, id, 1).await;
     let mut jobs = Vec::new();
     for left in ["30 days", "10 days", "2 days", "30 days"] {
-        let end = format!(
-            "UPDATE certificate SET sweep_at = now(), not_after = now() + interval '{left}' WHERE id = '{}'",
-            id.0
-        );
-        run(rig.db.app(), &end).await;
-        let job = sweeper(&rig).await;
-        swept(&rig, &job.lease).await.unwrap();
+        sweep_with(&rig, id, left).await;
         let waiting = show(&rig, id).await.job.unwrap();
         jobs.push((waiting.id, waiting.priority));
     }
