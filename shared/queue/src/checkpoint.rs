@@ -20,7 +20,20 @@ pub struct Held {
 /// # Errors
 /// [`Error::LeaseLost`]: roll back and write nothing. Else the database's.
 pub async fn hold(conn: &mut PgConnection, lease: &Lease) -> Result<Held> {
-    let row: Option<bool> = sqlx::query_scalar(include_str!("sql/checkpoint.sql"))
+    prove(conn, lease, include_str!("sql/checkpoint.sql")).await
+}
+
+/// As [`hold`], and notes that the outside world was asked: from now on the job is claimed from its
+/// lane even while that is closed to new ones.
+///
+/// # Errors
+/// As [`hold`].
+pub async fn hold_begun(conn: &mut PgConnection, lease: &Lease) -> Result<Held> {
+    prove(conn, lease, include_str!("sql/begun.sql")).await
+}
+
+async fn prove(conn: &mut PgConnection, lease: &Lease, sql: &'static str) -> Result<Held> {
+    let row: Option<bool> = sqlx::query_scalar(sql)
         .bind(lease.job_id.0)
         .bind(lease.fence)
         .bind(lease.token)

@@ -194,6 +194,24 @@ async fn take_suspect<'e>(
     Ok(row.map(|row| claimed(row, request, token)))
 }
 
+async fn take_begun<'e>(
+    db: impl PgExecutor<'e>,
+    request: &ClaimRequest<'_>,
+) -> Result<Vec<ClaimedJob>> {
+    let token = request.token.unwrap_or_else(rand::random);
+    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/claim_begun.sql"))
+        .bind(request.queue)
+        .bind(request.process_id.0)
+        .bind(i32::from(request.limit))
+        .bind(token)
+        .bind(interval(request.deadline))
+        .bind(request.kinds)
+        .fetch_all(db)
+        .await?;
+    let jobs = rows.into_iter().map(|row| claimed(row, request, token));
+    Ok(jobs.collect())
+}
+
 /// What a claim from a limited lane brought.
 #[derive(Debug, Default)]
 pub struct LimitedClaim {
@@ -201,12 +219,13 @@ pub struct LimitedClaim {
     pub jobs: Vec<ClaimedJob>,
     /// The limit left no room for more: look again when one has ended.
     pub full: bool,
-    /// The lane is closed, to all or to jobs that are not most urgent: look again after this long.
+    /// The lane is closed to new jobs, or to those that are not most urgent: look again after this long.
     pub opens_in: Option<Duration>,
 }
 
-/// As [`claim_above`] and [`claim_suspect`] together, from a lane with a limit. Claimers of the lane
-/// wait for each other: the row of the lane is locked while running jobs are counted.
+/// As [`claim_above`] and [`claim_suspect`] together, from a lane with a limit; what was begun comes
+/// first, whether the lane is closed or not. Claimers of the lane wait for each other: the row of the
+/// lane is locked while running jobs are counted.
 ///
 /// # Errors
 /// The database's.
@@ -220,22 +239,21 @@ pub async fn claim_limited(
         return Ok(LimitedClaim::default());
     };
     let opens_in = gate.opens_in();
-    let Some(last_priority) = gate.last_priority() else {
-        return Ok(LimitedClaim {
-            opens_in,
-            ..LimitedClaim::default()
-        });
-    };
     let room = gate.room(&mut tx, request.queue).await?;
     let most = room.map_or(request.limit, |room| room.min(request.limit));
-    let mut jobs = Vec::new();
-    if most > 0 {
-        if last_priority == LEAST_URGENT {
-            jobs.extend(take_suspect(&mut *tx, request, true).await?);
-        }
+    let left = |jobs: &Vec<ClaimedJob>| {
         let limit = most.saturating_sub(u16::try_from(jobs.len()).unwrap_or(u16::MAX));
-        let request = ClaimRequest { limit, ..*request };
-        jobs.extend(take(&mut *tx, &request, above, last_priority, true).await?);
+        (limit > 0).then_some(ClaimRequest { limit, ..*request })
+    };
+    let (mut jobs, last_priority) = (Vec::new(), gate.last_priority());
+    if let Some(request) = left(&jobs) {
+        jobs.extend(take_begun(&mut *tx, &request).await?);
+    }
+    if let (Some(request), Some(LEAST_URGENT)) = (left(&jobs), last_priority) {
+        jobs.extend(take_suspect(&mut *tx, &request, true).await?);
+    }
+    if let (Some(request), Some(last)) = (left(&jobs), last_priority) {
+        jobs.extend(take(&mut *tx, &request, above, last, true).await?);
     }
     tx.commit().await?;
     let full = room.is_some_and(|room| jobs.len() >= usize::from(room));

@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::claim::{LimitedClaim, claim_limited};
 use crate::lane::{self, LaneRow};
+use crate::probe::DueLane;
 use crate::release::release_claim;
 use crate::source::SourceOptions;
 use crate::{ClaimRequest, ClaimedJob, LowWater, Result, claim_above, claim_suspect, probe_due};
@@ -185,8 +186,13 @@ impl Looker {
         self.claimed_since_probe = false;
         self.full.clear();
         // When the rest of a lane with due jobs comes is found out after those are claimed.
-        let waiting = due.iter().filter(|lane| !lane.ready);
-        let next_in = waiting.filter_map(|lane| lane.next_in).min();
+        // A closed lane may give nothing but what was begun.
+        let next_in = |lane: &DueLane| match (lane.ready, self.closed.contains_key(&lane.queue)) {
+            (_, true) => lane.begun_in.filter(|wait| !wait.is_zero()),
+            (false, false) => lane.next_in,
+            (true, false) => None,
+        };
+        let next_in = due.iter().filter_map(next_in).min();
         self.next_at = next_in.map(|wait| Instant::now() + wait);
         self.suspects = due
             .iter()
@@ -246,18 +252,21 @@ impl Looker {
         for (lane, _) in open.collect::<Vec<_>>() {
             // What was given back lies below the mark.
             self.marks.remove(&lane);
-            if !self.hot.contains(&lane) {
-                self.hot.push(lane);
-            }
+            self.warm(lane);
         }
     }
 
     /// Claims from the lanes that were full next time: a job has ended.
     pub(crate) fn expect_room(&mut self) {
         for lane in std::mem::take(&mut self.full) {
-            if !self.hot.contains(&lane) {
-                self.hot.push(lane);
-            }
+            self.warm(lane);
+        }
+    }
+
+    /// Claims from this lane next time.
+    fn warm(&mut self, lane: String) {
+        if !self.hot.contains(&lane) {
+            self.hot.push(lane);
         }
     }
 

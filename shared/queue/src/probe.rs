@@ -20,7 +20,11 @@ pub struct DueLane {
     pub suspect: bool,
     /// How long until the earliest waiting job is due; zero if one is.
     pub next_in: Option<Duration>,
+    /// The same of the jobs that were begun, which a closed lane gives too.
+    pub begun_in: Option<Duration>,
 }
+
+type Row = (String, bool, bool, Option<i64>, Option<i64>);
 
 /// Looks at all given lanes at once, for jobs of these kinds; none = any.
 ///
@@ -31,17 +35,18 @@ pub async fn probe_due(
     queues: &[&str],
     kinds: Option<&[String]>,
 ) -> Result<Vec<DueLane>> {
-    let rows: Vec<(String, bool, bool, Option<i64>)> =
-        sqlx::query_as(include_str!("sql/probe.sql"))
-            .bind(queues)
-            .bind(kinds)
-            .fetch_all(pool)
-            .await?;
-    let lane = |(queue, ready, suspect, next_in_ms): (String, bool, bool, Option<i64>)| DueLane {
+    let rows: Vec<Row> = sqlx::query_as(include_str!("sql/probe.sql"))
+        .bind(queues)
+        .bind(kinds)
+        .fetch_all(pool)
+        .await?;
+    let span = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let lane = |(queue, ready, suspect, next_in_ms, begun_in_ms): Row| DueLane {
         queue,
         ready,
         suspect,
-        next_in: next_in_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+        next_in: next_in_ms.map(span),
+        begun_in: begun_in_ms.map(span),
     };
     Ok(rows.into_iter().map(lane).collect())
 }

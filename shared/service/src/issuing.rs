@@ -163,7 +163,7 @@ pub async fn keep_remote(
     remote: &serde_json::Value,
 ) -> Result<(), Error> {
     let mut tx = begin(pool).await?;
-    checkpoint::hold(&mut tx, lease).await?;
+    checkpoint::hold_begun(&mut tx, lease).await?;
     order::store_remote(&mut tx, order, state, remote).await?;
     commit(tx).await
 }

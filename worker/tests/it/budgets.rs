@@ -1,9 +1,6 @@
 //! A CA with limits is never asked for more, most urgent first, and each generation is issued once.
 
 use certmill_domain::budget::Scope;
-use certmill_domain::key::KeyAlgorithm;
-use certmill_domain::profile::KeySource;
-use certmill_domain::renewal::RenewalRule;
 use certmill_rehearsal::{Ca, Entry, Faults, Limit, Operation};
 use certmill_service::issuers::{self, BudgetAsk};
 use certmill_service::{Caller, profiles};
@@ -23,15 +20,7 @@ async fn issuer(rig: &Rig, name: &str, url: &str, budgets: &[BudgetAsk]) {
         budgets: budgets.to_vec(),
     };
     issuers::add(&rig.context, &caller, &ask).await.unwrap();
-    let profile = profiles::Ask {
-        name: name.into(),
-        issuer: Some(name.into()),
-        lifetime: time::Duration::days(6),
-        key_algorithms: vec![KeyAlgorithm::EcdsaP256],
-        key_source: KeySource::Csr,
-        renewal: RenewalRule::default(),
-        allowed_names: Vec::new(),
-    };
+    let profile = profiles::Ask::usual(name, name, time::Duration::days(6));
     profiles::add(&rig.context, &caller, profile).await.unwrap();
 }
 
@@ -111,6 +100,24 @@ async fn an_issuer_without_budgets_hears_from_its_ca_and_pauses() {
         (1..=2 * 8).contains(&refused),
         "the slots of two windows: {refused}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_ca_has_accepted_is_fetched_while_its_budget_is_used_up() {
+    let rig = rig().await;
+    let account = limit(Scope::Account, 5, 3_600);
+    let ca = Ca::start(vec![account]).await.unwrap();
+    ca.set_faults(Faults {
+        processing: Duration::from_millis(600),
+        ..Faults::default()
+    });
+    issuer(&rig, "far", &ca.url(), &[budget(account, 0)]).await;
+    rig.request_of("far", &names(12, "example.com")).await;
+    let worker = rig.worker("a", false).await;
+    issued(&rig, 5).await;
+    worker.stop().await;
+    assert_eq!(new_orders(&ca.ledger()).len(), 5);
+    assert_eq!(rig.count("job WHERE begun").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

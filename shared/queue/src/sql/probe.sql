@@ -1,4 +1,5 @@
--- One look at all lanes of a process: is something due, is a suspect due, when is the next one.
+-- One look at all lanes of a process: is something due, is a suspect due, when is the next one, when
+-- is the next one that was begun.
 -- Kinds that nobody may claim do not count, or a lane that holds nothing else would be claimed from
 -- again and again.
 -- Trap: min(run_at) over a lane would read all its waiting rows; one index probe for each
@@ -10,7 +11,9 @@ SELECT q.name,
                AND s.run_at <= now() AND CASE WHEN (s.kind = ANY ($2::text[])) IS NOT FALSE
                         AND s.kind <> ALL (ARRAY(SELECT k.kind FROM paused_kind k))
                    THEN true END IS NOT NULL) AS suspect,
-       (extract(epoch FROM min(h.run_at) - clock_timestamp()) * 1000)::bigint AS next_in_ms
+       (extract(epoch FROM min(h.run_at) - clock_timestamp()) * 1000)::bigint AS next_in_ms,
+       (SELECT (extract(epoch FROM b.run_at - clock_timestamp()) * 1000)::bigint FROM job b
+        WHERE b.queue = q.name AND b.state = 0 AND b.begun ORDER BY b.run_at LIMIT 1) AS begun_in_ms
 FROM unnest($1::text[]) AS q (name)
 LEFT JOIN LATERAL (
     SELECT f.run_at FROM unnest(ARRAY[0, 1, 2, 3, 4]::smallint[]) AS p (priority)

@@ -91,6 +91,8 @@ async fn no_hot_statement_scans_the_job_table_under_a_generic_plan() {
     for (statement, index) in [
         (statement!("claim.sql"), "job_ready"),
         (statement!("claim_suspect.sql"), "job_suspect"),
+        (statement!("claim_begun.sql"), "job_begun"),
+        (statement!("begun.sql"), "job_pkey"),
         (statement!("probe.sql"), "job_ready"),
         (statement!("checkpoint.sql"), "job_pkey"),
         (statement!("complete.sql"), "job_pkey"),

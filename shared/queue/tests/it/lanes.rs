@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use certmill_queue::apalis::{JobSource, SourceOptions, run_worker};
-use certmill_queue::finish::complete;
+use certmill_queue::finish::{Until, complete, snooze};
 use certmill_queue::lane::{self, Closing, Pause};
 use certmill_queue::release::release;
 use certmill_queue::{
-    Enqueued, LowWater, NewJob, ProcessId, claim, claim_limited, claim_suspect, enqueue,
-    enqueue_all, probe_due,
+    Enqueued, LowWater, NewJob, ProcessId, checkpoint, claim, claim_limited, claim_suspect,
+    enqueue, enqueue_all, probe_due,
 };
 use certmill_tasks::Shutdown;
 use certmill_testkit::TestDb;
@@ -101,6 +101,42 @@ async fn a_closed_lane_opens_by_itself_and_a_reserved_one_lets_the_most_urgent_t
     );
     tokio::time::sleep(short).await;
     assert_eq!(claim().await, (vec![calm], None));
+}
+
+#[tokio::test]
+async fn what_was_begun_goes_on_while_its_lane_is_closed() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    let mut conn = conn(&db).await;
+    lane::set_limit(&mut conn, LANE, Some(2)).await.unwrap();
+    let ids = [add(&db, &new_job()).await, add(&db, &new_job()).await];
+    add(&db, &new_job()).await;
+    let low = LowWater::default();
+    let claim = async || claim_limited(db.app(), &request(a, 5), &low).await.unwrap();
+    let asked = claim().await;
+    for job in &asked.jobs {
+        checkpoint::hold_begun(&mut conn, &job.lease).await.unwrap();
+        let at_once = Until::After(Duration::ZERO);
+        snooze(&mut conn, &job.lease, at_once, "issuer_pending", None)
+            .await
+            .unwrap();
+    }
+    let long = Duration::from_secs(3_600);
+    lane::close(&mut conn, LANE, long, Closing::All)
+        .await
+        .unwrap();
+    let due = probe_due(db.app(), &[LANE], None).await.unwrap();
+    assert_eq!(due[0].begun_in, Some(Duration::ZERO), "{due:?}");
+
+    let again = claim().await;
+
+    let found: Vec<_> = again.jobs.iter().map(|job| job.lease.job_id).collect();
+    assert_eq!(found, ids);
+    assert!(again.full && again.opens_in > Some(long / 2), "{again:?}");
+    assert!(
+        claim().await.jobs.is_empty(),
+        "the limit holds for them too"
+    );
 }
 
 #[tokio::test]
