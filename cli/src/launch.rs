@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{Cli, Command, Global, RoleCommand, form_refusal};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{local, roles, verbs};
+use crate::{demo, local, roles, verbs};
 
 /// Runs what the command line asks for.
 ///
@@ -45,6 +45,12 @@ pub fn launch(cli: Cli) -> Result<ExitCode, Failure> {
             refuse_server_flag(&global)?;
             let runtime = runtime(&mut Builder::new_current_thread())?;
             let exit = runtime.block_on(local::doctor(args, &global, &env))?;
+            Ok(ExitCode::from(exit.code()))
+        }
+        Command::Demo(args) => {
+            refuse_server_flag(&global)?;
+            let runtime = runtime(&mut Builder::new_current_thread())?;
+            let exit = runtime.block_on(demo::run(args, &global, &env))?;
             Ok(ExitCode::from(exit.code()))
         }
         verb => {

@@ -5,6 +5,7 @@
 mod args;
 mod confirm;
 mod connect;
+mod demo;
 mod exit;
 mod failure;
 mod key_file;

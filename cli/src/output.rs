@@ -205,6 +205,15 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A line on stdout, for commands whose output has no other form.
+pub fn line(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()?;
+    Ok(())
+}
+
 /// An instant for people, in UTC.
 pub fn instant(at: OffsetDateTime) -> String {
     let utc = at.to_offset(time::UtcOffset::UTC);

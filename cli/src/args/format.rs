@@ -37,7 +37,8 @@ const THINGS: &[Format] = &[
 /// Of reports, and of answers that may carry a secret.
 const REPORTS: &[Format] = &[Format::Table, Format::Json, Format::Yaml, Format::Jsonl];
 const SETTINGS: &[Format] = &[Format::Table, Format::Json, Format::Yaml, Format::Toml];
-const PAGE: &[Format] = &[Format::Table];
+/// Of what is read as it comes.
+const LINES: &[Format] = &[Format::Table];
 
 impl Format {
     const ALL: [Self; 7] = [
@@ -82,7 +83,7 @@ impl Command {
             Self::Keys(KeysVerb::Add(_) | KeysVerb::Rotate(_) | KeysVerb::Bootstrap(_)) => REPORTS,
             Self::Keys(_) | Self::Ca(CaVerb::List(_)) | Self::Kek(KekVerb::List(_)) => THINGS,
             Self::Config(ConfigVerb::Show { .. }) => SETTINGS,
-            Self::Config(ConfigVerb::Docs) => PAGE,
+            Self::Config(ConfigVerb::Docs) | Self::Demo(_) => LINES,
             Self::Status { .. }
             | Self::Cluster
             | Self::Explain { .. }

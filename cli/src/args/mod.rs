@@ -5,6 +5,7 @@
 mod authority;
 mod bulk;
 mod certs;
+mod demo;
 mod format;
 mod forms;
 mod global;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 pub use authority::{CaVerb, ImportArgs, KekVerb, Purpose};
 pub use bulk::{AbortArgs, BulkVerb, HowArgs, OperationsListArgs, OperationsVerb};
 pub use certs::{AddArgs, CertsVerb, DownloadArgs, ListArgs, RenewArgs, RevokeArgs, WaitArgs};
+pub use demo::{DemoArgs, DemoVerb, Victim};
 pub use format::{Format, refusal as form_refusal};
 pub use global::Global;
 pub use jobs::{JobActionArgs, JobsListArgs, JobsVerb};
@@ -91,6 +93,8 @@ pub enum Command {
         #[arg(value_name = "NAME|ID")]
         subject: String,
     },
+    /// Shows on this machine what certmill promises: replicas, a CA with limits, and kills.
+    Demo(DemoArgs),
     /// Examines settings, machine and database. Needs no server.
     Doctor(DoctorArgs),
     /// Settings: check, show, document. Needs no server.

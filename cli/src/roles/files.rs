@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Makes the data folder. It can be traversed by others, since the embedded database runs as
 /// another user; what is secret in it has a mode of its own.
-pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return Ok(());
     }
@@ -22,12 +22,12 @@ pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a public file whole or not at all.
-pub(super) fn write_public(path: &Path, content: &str) -> Result<(), Failure> {
+pub fn write_public(path: &Path, content: &str) -> Result<(), Failure> {
     write(path, content, 0o644)
 }
 
 /// Writes a secret file, mode 0600, whole or not at all.
-pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Failure> {
+pub fn write_secret(path: &Path, content: &str) -> Result<(), Failure> {
     write(path, content, 0o600)
 }
 

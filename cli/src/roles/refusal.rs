@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// A refusal of the database or its schema: settings or set-up are wrong, or it is not there.
-pub(super) fn database(error: certmill_pg::Error) -> Failure {
+pub fn database(error: certmill_pg::Error) -> Failure {
     match error {
         certmill_pg::Error::Unavailable(_) => Failure::new(
             Exit::Unreachable,
@@ -31,7 +31,7 @@ pub(super) fn database(error: certmill_pg::Error) -> Failure {
 }
 
 /// A refusal of the service while a role starts.
-pub(super) fn service(error: certmill_service::Error) -> Failure {
+pub fn service(error: certmill_service::Error) -> Failure {
     let exit = match &error {
         certmill_service::Error::Misconfigured(_) => Exit::Config,
         _ => Exit::Failed,
@@ -40,7 +40,7 @@ pub(super) fn service(error: certmill_service::Error) -> Failure {
 }
 
 /// A process may not enter the list of processes, or cannot.
-pub(super) fn registration(error: certmill_queue::Error) -> Failure {
+pub fn registration(error: certmill_queue::Error) -> Failure {
     let certmill_queue::Error::Limits { own, other } = error else {
         return system("registration", &error);
     };
@@ -53,6 +53,6 @@ pub(super) fn registration(error: certmill_queue::Error) -> Failure {
 }
 
 /// The system gave no thread, no signal handler, no file.
-pub(super) fn system(what: &str, error: &impl std::fmt::Display) -> Failure {
+pub fn system(what: &str, error: &impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, what, "system", &error.to_string(), "")
 }

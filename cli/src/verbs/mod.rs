@@ -43,6 +43,7 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Explain { subject } => explain::run(&subject, &session).await,
         Command::Ca(_)
         | Command::Config(_)
+        | Command::Demo(_)
         | Command::Doctor(_)
         | Command::Kek(_)
         | Command::Role(_) => Ok(()),

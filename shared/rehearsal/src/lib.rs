@@ -14,8 +14,10 @@ mod http;
 mod ledger;
 mod limits;
 mod orders;
+mod rehearsed;
 
 pub use ca::{Ca, StartError};
 pub use faults::Faults;
 pub use ledger::{Entry, Operation};
 pub use limits::Limit;
+pub use rehearsed::Rehearsed;

@@ -31,6 +31,23 @@ pub struct Ask {
     pub allowed_names: Vec<String>,
 }
 
+impl Ask {
+    /// A profile of this issuer as most are: P-256 keys that their users make, any names, renewal
+    /// after two thirds of the life.
+    #[must_use]
+    pub fn usual(name: &str, issuer: &str, lifetime: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            issuer: Some(issuer.to_owned()),
+            lifetime,
+            key_algorithms: vec![KeyAlgorithm::EcdsaP256],
+            key_source: KeySource::Csr,
+            renewal: RenewalRule::default(),
+            allowed_names: Vec::new(),
+        }
+    }
+}
+
 /// A profile with the name of its issuer.
 #[derive(Debug, Clone)]
 pub struct Shown {

@@ -10,15 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use certmill_coordination::budget::headroom;
 use certmill_domain::budget::Scope;
-use certmill_domain::key::KeyAlgorithm;
-use certmill_domain::profile::KeySource;
-use certmill_domain::renewal::RenewalRule;
-use certmill_pg::Pool;
-use certmill_queue::Hinter;
-use certmill_rehearsal::{Ca, Limit};
-use certmill_service::issuers::{self, BudgetAsk};
-use certmill_service::{Caller, Context, Policy, profiles};
-use serde_json::json;
+use certmill_rehearsal::{Ca, Limit, Rehearsed};
 
 use crate::figure::{Figure, Wanted};
 use crate::registry::Extent;
@@ -114,9 +106,18 @@ async fn round(due: usize) -> Result<Reading> {
         window: WINDOW,
     };
     let ca = Ca::start(vec![limit]).await?;
-    let context = context(rig.database.pool().clone());
-    issuer(&context, "far", &ca.url(), Some(limit)).await?;
-    issuer(&context, "dead", "http://127.0.0.1:9", None).await?;
+    for (name, url, limits) in [
+        ("far", ca.url().as_str(), [(limit, 0)].as_slice()),
+        ("dead", "http://127.0.0.1:9", &[]),
+    ] {
+        let issuer = Rehearsed {
+            name,
+            url,
+            limits,
+            lifetime: LIFETIME,
+        };
+        issuer.make(rig.database.pool().clone()).await?;
+    }
     copies(&rig, due).await?;
     rig.database.settle().await?;
     say::line(&format!("{due} are due"));
@@ -128,49 +129,6 @@ async fn round(due: usize) -> Result<Reading> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Reading::of(&ca.ledger(), MOST, WINDOW, forecast_s, began.elapsed())
-}
-
-fn context(pool: Pool) -> Context {
-    Context {
-        pool,
-        hinter: Hinter::none(),
-        app_keys: None,
-        policy: Policy {
-            process_lease: time::Duration::seconds(30),
-            acknowledge_sealed_keys: false,
-        },
-    }
-}
-
-/// An issuer with a profile of its name.
-async fn issuer(context: &Context, name: &str, url: &str, limit: Option<Limit>) -> Result<()> {
-    let caller = Caller::system("loadtest");
-    let budget = |limit: Limit| {
-        anyhow::Ok(BudgetAsk {
-            scope: limit.scope,
-            most: i32::try_from(limit.most)?,
-            window_s: i64::try_from(limit.window.as_secs())?,
-            reserve: 0,
-        })
-    };
-    let ask = issuers::Ask {
-        name: name.to_owned(),
-        kind: "rehearsal",
-        config: json!({ "url": url }),
-        budgets: limit.map(budget).transpose()?.into_iter().collect(),
-    };
-    issuers::add(context, &caller, &ask).await?;
-    let profile = profiles::Ask {
-        name: name.to_owned(),
-        issuer: Some(name.to_owned()),
-        lifetime: LIFETIME,
-        key_algorithms: vec![KeyAlgorithm::EcdsaP256],
-        key_source: KeySource::Csr,
-        renewal: RenewalRule::default(),
-        allowed_names: Vec::new(),
-    };
-    profiles::add(context, &caller, profile).await?;
-    Ok(())
 }
 
 /// One certificate is asked for by the API; the others are copies of it at both issuers.
