@@ -11,6 +11,7 @@ mod checkers;
 mod child;
 mod cluster;
 mod control;
+mod demo;
 mod drain;
 mod far;
 mod faults;
