@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::suites::faults::stage::{Stage, WORKERS};
 
 /// A doubled completion must show so soon.
-const SHOWS_WITHIN: Duration = Duration::from_secs(80);
+const SHOWS_WITHIN: Duration = Duration::from_secs(160);
 
 /// Pauses workers that finish without a fence, and without the constraints behind it.
 pub async fn unfenced(stage: &mut Stage) -> Result<u64> {
