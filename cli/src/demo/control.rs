@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -63,11 +64,15 @@ async fn answer(stream: UnixStream, asked: UnboundedSender<Asked>) -> io::Result
         return Ok(());
     }
     while let Some(one) = told.recv().await {
-        let mut text = serde_json::to_string(&one)?;
-        text.push('\n');
-        writer.write_all(text.as_bytes()).await?;
+        writer.write_all(&json_line(&one)?).await?;
     }
     Ok(())
+}
+
+fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// Asks the running demonstration, and prints what it tells.
@@ -84,9 +89,7 @@ pub(super) async fn ask(folder: &Path, verb: DemoVerb) -> Result<(), Failure> {
         )
     })?;
     let (reader, mut writer) = stream.into_split();
-    let mut text = serde_json::to_string(&verb).map_err(io::Error::from)?;
-    text.push('\n');
-    writer.write_all(text.as_bytes()).await?;
+    writer.write_all(&json_line(&verb)?).await?;
     let mut lines = BufReader::new(reader).lines();
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line).map_err(io::Error::from)? {

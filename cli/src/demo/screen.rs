@@ -1,6 +1,6 @@
 //! One screen that lives in the terminal, or lines where there is none.
 //!
-//! Invariant: what is drawn was seen; while nobody answers, the screen says so and since when.
+//! Invariant: what is drawn was seen; while nobody answers, the screen says so.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -110,21 +110,13 @@ impl View<'_> {
             format!("certmill status --data-dir {}", self.folder),
             String::new(),
         ];
-        let roles = ["api", "worker", "scheduler"];
-        for role in roles {
-            let mut members = self
-                .members
+        let of_a_role = self.members.chunk_by(|one, next| one.role == next.role);
+        lines.extend(of_a_role.map(|members| {
+            let cells = members
                 .iter()
-                .filter(|one| one.role == role)
-                .peekable();
-            if members.peek().is_some() {
-                lines.push(
-                    members
-                        .map(|one| format!("{:<34}", self.member(one)))
-                        .collect(),
-                );
-            }
-        }
+                .map(|one| format!("{:<34}", self.member(one)));
+            cells.collect::<String>()
+        }));
         lines.push(String::new());
         match self.sight {
             Ok(sight) => lines.extend([

@@ -42,21 +42,14 @@ impl Sight {
                 .ask(async |client| client.certificate(&id).await)
                 .await?;
         }
-        let lately = |entry: &&Entry| {
-            let made = entry.operation == Operation::Finalize && entry.accepted;
-            made && entry.at + LATELY >= now
-        };
+        let recent = ledger.iter().rev().take_while(|one| one.at + LATELY >= now);
+        let made = |one: &&Entry| one.operation == Operation::Finalize && one.accepted;
         Ok(Self {
             promises: Promises::of(&books, &certificates, now_utc()),
             cluster,
             certificates,
             books,
-            lately: ledger
-                .iter()
-                .rev()
-                .take_while(|one| one.at + LATELY >= now)
-                .filter(lately)
-                .count(),
+            lately: recent.filter(made).count(),
         })
     }
 

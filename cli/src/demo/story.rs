@@ -337,10 +337,7 @@ async fn renew_one(door: &Door, ca: &Ca, tale: &Tale) -> Result<(), Broken> {
 }
 
 async fn after_slow_ca(door: &Door, ca: &Ca, before: usize, tale: &Tale) -> Result<(), Broken> {
-    let began = Instant::now();
-    while began.elapsed() < SLOW_FOR {
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    tokio::time::sleep(SLOW_FOR).await;
     let made = Sight::look(door, ca).await?.books.finalized - before;
     ca.set_faults(USUAL);
     tale.tell(format!(

@@ -26,12 +26,5 @@ pub const MANY_MEMBERS: &[Member] = &[
     ("scheduler-3", "scheduler"),
 ];
 
-/// Two of each role.
-pub const PAIRS: &[Member] = &[
-    ("api-1", "api"),
-    ("api-2", "api"),
-    ("worker-1", "worker"),
-    ("worker-2", "worker"),
-    ("scheduler-1", "scheduler"),
-    ("scheduler-2", "scheduler"),
-];
+/// Two of each role, as the faults are played with.
+pub const PAIRS: &[Member] = &certmill_loadtest::faults::MEMBERS;

@@ -35,6 +35,7 @@ pub use options::Options;
 use options::Programs;
 use outcome::{MOVES_WITHIN_S, Outcome};
 use registry::{FAULTS, Fault};
+pub use site::MEMBERS;
 use site::Site;
 use stage::{APIS, Stage};
 
