@@ -19,6 +19,10 @@ pub enum Permission {
     ClusterRead,
     /// Read the contract and the version.
     ContractRead,
+    /// Look at what failovers have lost.
+    HistoryRead,
+    /// Declare losses as seen to.
+    HistorySettle,
     /// Look at issuers.
     IssuersRead,
     /// Look at jobs.
@@ -54,6 +58,8 @@ impl Permission {
         Self::CertificatesRevoke,
         Self::ClusterRead,
         Self::ContractRead,
+        Self::HistoryRead,
+        Self::HistorySettle,
         Self::IssuersRead,
         Self::JobsControl,
         Self::JobsRead,
@@ -77,6 +83,8 @@ impl Permission {
             Self::CertificatesRevoke => ("certificates.revoke", Role::Operator),
             Self::ClusterRead => ("cluster.read", Role::Viewer),
             Self::ContractRead => ("contract.read", Role::Viewer),
+            Self::HistoryRead => ("history.read", Role::Viewer),
+            Self::HistorySettle => ("history.settle", Role::Operator),
             Self::IssuersRead => ("issuers.read", Role::Viewer),
             Self::JobsControl => ("jobs.control", Role::Operator),
             Self::JobsRead => ("jobs.read", Role::Viewer),

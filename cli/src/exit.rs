@@ -20,6 +20,8 @@ pub enum Exit {
     Conflict = 5,
     /// Not done in time; it may still be.
     TimeOut = 6,
+    /// Partly done: something is left for people.
+    Partial = 8,
     /// There is no such thing.
     NotFound = 9,
     /// Nobody answered.

@@ -1,5 +1,6 @@
 //! Faults on purpose, for the process test: they exist only in builds with debug assertions.
 
+use certmill_tasks::carry_through;
 use rand::RngExt;
 use std::time::Duration;
 
@@ -16,28 +17,28 @@ pub struct Failpoints {
 }
 
 impl Failpoints {
-    /// Sleeps for a share of the jobs, so that kills and pauses hit between effect and finish.
+    /// Lets a job hand in its end, for a share of the jobs after a while, so that kills and pauses
+    /// hit between its effect and its finish.
     ///
-    /// The sleep blocks on purpose: a handler that waits is dropped as soon as the process notices
-    /// that its lease is lost, and would hardly ever get as far as the fence.
-    pub(crate) fn before_finish(&self) {
-        if !cfg!(debug_assertions) || self.finish_delay_max.is_zero() {
-            return;
+    /// An end that is held back is out of its handler's hands: the handler is dropped as soon as the
+    /// process notices that its lease is lost, and the end would hardly ever get as far as the fence.
+    pub(crate) async fn hand_in(&self, end: impl Future<Output = ()> + Send + 'static) {
+        if !cfg!(debug_assertions) || self.finish_delay_max.is_zero() && !self.unfenced_finish {
+            return end.await;
         }
-        let mut rng = rand::rng();
-        if rng.random::<f64>() < self.finish_delay_share {
-            let pause = self.finish_delay_max.mul_f64(rng.random::<f64>());
-            tokio::task::block_in_place(|| std::thread::sleep(pause));
-        }
+        let pause = self.pause();
+        carry_through(async move {
+            tokio::time::sleep(pause).await;
+            end.await;
+        })
+        .await;
     }
 
-    /// Lets a job hand in its end; without the fence it cannot be dropped any more, not even by a
-    /// process that has noticed that its lease is lost.
-    pub(crate) async fn hand_in(&self, end: impl Future<Output = ()>) {
-        if cfg!(debug_assertions) && self.unfenced_finish {
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(end));
-        } else {
-            end.await;
+    fn pause(&self) -> Duration {
+        let mut rng = rand::rng();
+        if rng.random::<f64>() < self.finish_delay_share {
+            return self.finish_delay_max.mul_f64(rng.random::<f64>());
         }
+        Duration::ZERO
     }
 }

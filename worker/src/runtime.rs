@@ -217,7 +217,7 @@ async fn incarnation(
         // Boxed where it is made: it is large, and the layers around it would copy it.
         Box::pin(async move {
             let attempted = attempt(&kinds, &stops, limits, &job).await;
-            settle::settle(&pool, &finisher, &failpoints, job, attempted).await;
+            settle::settle(&pool, finisher, &failpoints, job, attempted).await;
         })
     };
     let mut standing = beat.standing();

@@ -22,7 +22,7 @@ const PATIENCE: Backoff =
 /// holds one such future for each slot, and copies it.
 pub(crate) async fn settle(
     pool: &Pool,
-    finisher: &Finisher,
+    finisher: Finisher,
     failpoints: &Failpoints,
     job: ClaimedJob,
     attempted: Attempted,
@@ -31,36 +31,35 @@ pub(crate) async fn settle(
     let log = attempted.log();
     match attempted.outcome {
         Outcome::Complete { effect, result } => {
-            failpoints.before_finish();
             let end = complete(finisher, job, effect, result);
             failpoints.hand_in(end).await;
         }
         Outcome::Snooze { after, code } => {
             let stopped = stopped("it was about to wait", log);
             let settled = repeated(|| snooze_once(pool, &job, after, code, &stopped));
-            finish_up(finisher, &job, Box::pin(settled).await);
+            finish_up(&finisher, &job, Box::pin(settled).await);
         }
         Outcome::GiveBack => {
             let settled = repeated(|| give_back_once(pool, &job, log.as_ref()));
-            finish_up(finisher, &job, Box::pin(settled).await);
+            finish_up(&finisher, &job, Box::pin(settled).await);
         }
         Outcome::Stop(how) => {
             tracing::info!(event = "job_stopped", job = %id, how);
             let (stopped, now) = (stopped(how, log), Duration::ZERO);
             let settled = repeated(|| snooze_once(pool, &job, now, waiting::WORKER, &stopped));
-            finish_up(finisher, &job, Box::pin(settled).await);
+            finish_up(&finisher, &job, Box::pin(settled).await);
         }
         Outcome::Fail(failed) => {
             tracing::warn!(event = "attempt_failed", job = %id, code = failed.code, detail = failed.detail);
             let settled = repeated(|| fail_once(pool, &job, &failed, log.as_ref()));
-            finish_up(finisher, &job, Box::pin(settled).await);
+            finish_up(&finisher, &job, Box::pin(settled).await);
         }
         Outcome::Abandon => tracing::warn!(event = "lease_lost", job = %id),
     }
 }
 
 async fn complete(
-    finisher: &Finisher,
+    finisher: Finisher,
     job: ClaimedJob,
     effect: serde_json::Value,
     result: serde_json::Value,

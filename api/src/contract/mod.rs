@@ -12,7 +12,9 @@ mod refusal;
 pub(crate) use answer::{Answer, Header};
 pub(crate) use document::document;
 pub(crate) use operation::Operation;
-pub(crate) use parameters::{CERTIFICATE_ID, JOB_ID, JOB_KIND, KEY_ID, LANE_NAME, OPERATION_ID};
+pub(crate) use parameters::{
+    CERTIFICATE_ID, CUT_ID, JOB_ID, JOB_KIND, KEY_ID, LANE_NAME, OPERATION_ID,
+};
 
 use bytes::Bytes;
 

@@ -1,6 +1,6 @@
 //! What a request carries besides its body: ids in the path, filters in the query, headers.
 
-use certmill_domain::ids::{ApiKeyId, CertificateId, JobId, OperationId};
+use certmill_domain::ids::{ApiKeyId, CertificateId, CutId, JobId, OperationId};
 use certmill_wire::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameter};
 use serde_json::{Value, json};
 
@@ -34,6 +34,13 @@ pub(crate) const JOB_ID: PathParameter = PathParameter {
     name: "id",
     what: "Id of the job.",
     pattern: JobId::PATTERN,
+};
+
+/// The `{id}` of a cut.
+pub(crate) const CUT_ID: PathParameter = PathParameter {
+    name: "id",
+    what: "Id of the cut.",
+    pattern: CutId::PATTERN,
 };
 
 /// The `{name}` of a lane.

@@ -9,6 +9,7 @@ mod bulk;
 mod certificates;
 mod cluster;
 mod contract;
+mod history;
 mod issued;
 mod issuers;
 mod jobs;
@@ -89,6 +90,8 @@ pub const TABLE: &[Route] = &[
     Route::by_token(BOOTSTRAP, bootstrap::FIRST, |at| on(at, bootstrap::first)),
     Route::get("/api/v1/metrics/prometheus", P::MetricsRead, metrics::PROMETHEUS, |at| on(at, metrics::prometheus)),
     Route::get("/api/v1/cluster", P::ClusterRead, cluster::SHOW, |at| on(at, cluster::show)),
+    Route::get("/api/v1/history-cuts", P::HistoryRead, history::LIST, |at| on(at, history::list)),
+    Route::post("/api/v1/history-cuts/{id}/settle", P::HistorySettle, history::SETTLE, |at| on(at, history::settle)),
     Route::get("/api/v1/version", P::ContractRead, cluster::VERSION_SHOW, |at| on(at, cluster::version)),
     Route::get("/api/v1/openapi.json", P::ContractRead, contract::SHOW, |at| on(at, contract::show)),
 ];

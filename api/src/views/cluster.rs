@@ -57,6 +57,8 @@ fn process(row: ProcessRow) -> ProcessView {
         capacity: row.capacity,
         running: row.running,
         skew_ms: row.skew_ms,
+        limits: row.limits,
+        schema_known: row.schema_known,
     }
 }
 

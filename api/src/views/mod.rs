@@ -5,6 +5,7 @@
 mod api_key;
 mod certificate;
 mod cluster;
+mod history;
 mod job;
 mod lane;
 mod metrics;
@@ -14,6 +15,7 @@ mod owned;
 pub(crate) use api_key::{api_key, first, made, rotated};
 pub(crate) use certificate::{certificate, version};
 pub(crate) use cluster::cluster;
+pub(crate) use history::history;
 pub(crate) use job::{job, job_with_past};
 pub(crate) use lane::{kinds, lane, lanes};
 pub(crate) use metrics::metrics;

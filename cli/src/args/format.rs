@@ -86,6 +86,7 @@ impl Command {
             Self::Config(ConfigVerb::Docs) | Self::Demo(_) => LINES,
             Self::Status { .. }
             | Self::Cluster
+            | Self::Reconcile(_)
             | Self::Explain { .. }
             | Self::Doctor(_)
             | Self::Config(ConfigVerb::Check(_))

@@ -15,6 +15,7 @@ mod lanes;
 mod local;
 mod page;
 mod profiles;
+mod reconcile;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use lanes::LanesVerb;
 pub use local::{ConfigVerb, DoctorArgs, SettingsArgs};
 pub use page::PageArgs;
 pub use profiles::{AddProfileArgs, ProfilesVerb};
+pub use reconcile::ReconcileArgs;
 pub use roles::{Migrating, RoleArgs, RoleCommand};
 
 /// certmill keeps TLS certificates issued, renewed and proven served.
@@ -87,6 +89,8 @@ pub enum Command {
     },
     /// Replicas, who leads and why, what the schedules did, what limits hold.
     Cluster,
+    /// After a failover: acknowledged changes of which nothing is left. Ends with 8 while some are open.
+    Reconcile(ReconcileArgs),
     /// Says in sentences why something is as it is, and what moves it.
     Explain {
         /// A certificate by name or id, or a job by id.

@@ -40,7 +40,8 @@ pub(super) async fn app_pool(
     role: Role,
     app: &Secret,
 ) -> Result<Pool, Failure> {
-    let options = options(settings, role).max_connections(settings.max_connections(role));
+    let mut options = options(settings, role).max_connections(settings.max_connections(role));
+    options.with_history = true;
     let pool = connect(app, options.clone())
         .await
         .map_err(refusal::database)?;

@@ -6,6 +6,7 @@ use certmill_crypto::seal::LiveKeyring;
 use certmill_pg::{LoginKeeper, Pool, UrlSource};
 use certmill_queue::process::NewProcess;
 use certmill_queue::{BeatOptions, Hinter, Wake};
+use certmill_service::history::{self, Witness};
 use certmill_service::{Context, Policy};
 use certmill_settings::{Pooler, Role, Settings, Wake as WakeBy, read_secret_file};
 use certmill_tasks::{Shutdown, Tasks};
@@ -59,6 +60,18 @@ pub(super) fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
     let shutdown = tasks.shutdown_token();
     tasks.spawn("login-keeper", async move {
         shutdown.cut_short(keeper.keep()).await;
+    });
+}
+
+/// Watches over what is known of the database's history, and reports what a failover has lost.
+pub(super) fn keep_history(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+    let witness = Witness {
+        process: settings.worker.name.clone(),
+        role: settings.role.as_str(),
+    };
+    let (pool, shutdown) = (pool.clone(), tasks.shutdown_token());
+    tasks.spawn("history", async move {
+        shutdown.cut_short(history::watch(pool, witness)).await;
     });
 }
 

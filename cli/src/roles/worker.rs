@@ -21,6 +21,7 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let pool = database::pool_with_schema(&settings).await?;
     let tasks = process::tasks()?;
     process::keep_login(&settings, &tasks, &pool);
+    process::keep_history(&settings, &tasks, &pool);
     let ca_keys = match loaded {
         Some(loaded) => Some(keyrings::hold(&settings, &tasks, &pool, files, loaded).await?),
         None => None,

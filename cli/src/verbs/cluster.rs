@@ -65,6 +65,8 @@ fn print(found: &Cluster, session: &Session) -> Result<(), Failure> {
             "LAST BEAT",
             "SKEW",
             "JOBS",
+            "LIMITS",
+            "SCHEMA",
         ],
     )?;
     rows(
@@ -157,6 +159,10 @@ fn process(one: &ProcessView, now: OffsetDateTime) -> Vec<String> {
         instant(one.last_beat),
         one.skew_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
         jobs.unwrap_or_default(),
+        one.limits.clone().unwrap_or_default(),
+        one.schema_known
+            .map(|known| known.to_string())
+            .unwrap_or_default(),
     ]
 }
 

@@ -12,6 +12,7 @@ mod keys;
 mod lanes;
 mod operations;
 mod profiles;
+mod reconcile;
 mod status;
 
 use certmill_settings::Env;
@@ -39,6 +40,7 @@ pub async fn run(command: Command, global: &Global, env: &Env) -> Result<(), Fai
         Command::Profiles(verb) => profiles::run(verb, &session).await,
         Command::Keys(verb) => keys::run(verb, &session).await,
         Command::Cluster => cluster::run(&session).await,
+        Command::Reconcile(args) => reconcile::run(args, &session).await,
         Command::Status { exit_code } => status::run(exit_code, &session).await,
         Command::Explain { subject } => explain::run(&subject, &session).await,
         Command::Ca(_)

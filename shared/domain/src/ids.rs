@@ -16,6 +16,25 @@ pub struct InvalidId {
     pub digits: usize,
 }
 
+/// Crosses the wire as its text.
+macro_rules! as_text {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
 macro_rules! uuid_id {
     ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
         $(#[$meta])*
@@ -44,17 +63,41 @@ macro_rules! uuid_id {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+        as_text!($name);
+    };
+}
+
+macro_rules! number_id {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+
+        impl $name {
+            /// The form of its text, as a regular expression.
+            pub const PATTERN: &str = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{12}$");
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let digits = base32::encode(u128::from(self.0.unsigned_abs()), 13);
+                write!(f, "{}{digits}", $prefix)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix($prefix)
+                    .and_then(|digits| base32::decode(digits, 13, 63))
+                    .and_then(|value| i64::try_from(value).ok())
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix, digits: 13 })
             }
         }
+
+        as_text!($name);
     };
 }
 
@@ -94,53 +137,16 @@ uuid_id!(
     "key_"
 );
 
-/// Id of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub i64);
-
-impl JobId {
-    /// The form of its text, as a regular expression.
-    pub const PATTERN: &str = "^job_[0-7][0-9a-hjkmnp-tv-z]{12}$";
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "job_{}",
-            base32::encode(u128::from(self.0.unsigned_abs()), 13)
-        )
-    }
-}
-
-impl FromStr for JobId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        text.strip_prefix("job_")
-            .and_then(|digits| base32::decode(digits, 13, 63))
-            .and_then(|value| i64::try_from(value).ok())
-            .map(Self)
-            .ok_or(InvalidId {
-                prefix: "job_",
-                digits: 13,
-            })
-    }
-}
-
-impl Serialize for JobId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for JobId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+number_id!(
+    /// Id of a job.
+    JobId,
+    "job_"
+);
+number_id!(
+    /// Id of a cut: what one process has missed after a failover.
+    CutId,
+    "cut_"
+);
 
 /// A team: a scope inside the one organisation that a database belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -158,10 +158,7 @@ impl From<sqlx::Error> for Error {
                 _ => Self::Unavailable(e.to_string()),
             },
             sqlx::Error::Tls(e) => Self::Tls(format!("TLS to the server failed: {e}")),
-            sqlx::Error::PoolTimedOut => Self::Unavailable(
-                "no connection became free in time; the server is down or the pool is too small"
-                    .to_owned(),
-            ),
+            sqlx::Error::PoolTimedOut => Self::Unavailable(login::nothing_free()),
             sqlx::Error::PoolClosed => Self::Unavailable("the pool is closed".to_owned()),
             sqlx::Error::WorkerCrashed => Self::Unavailable("the connection broke".to_owned()),
             sqlx::Error::BeginFailed => {

@@ -70,6 +70,9 @@ impl Refusal {
     }
 }
 
+/// Why the server at the other end was turned away, until one is let in.
+static TURNED_AWAY: Mutex<Option<String>> = Mutex::new(None);
+
 /// Waits until a password was refused; one that was refused before counts.
 pub(crate) async fn refused_somewhere() {
     NOTICED.notified().await;
@@ -96,6 +99,33 @@ pub(crate) fn closed() -> Option<Refusal> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone()
+}
+
+/// A server that answered must not be worked on.
+pub(crate) fn turn_away(why: &str) {
+    let mut turned_away = TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
+    if turned_away.as_deref() != Some(why) {
+        tracing::error!(
+            event = "server_refused",
+            "the database server is not worked on: {why}"
+        );
+    }
+    *turned_away = Some(why.to_owned());
+}
+
+/// A server that answered may be worked on.
+pub(crate) fn let_in() {
+    *TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Why no connection is to be had, as far as is known.
+pub(crate) fn nothing_free() -> String {
+    let turned_away = TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*turned_away {
+        Some(why) => format!("the database server is not worked on: {why}"),
+        None => "no connection became free in time; the server is down or the pool is too small"
+            .to_owned(),
+    }
 }
 
 /// Codes of a server that is there and cannot take us now.

@@ -1,16 +1,19 @@
 //! Opens pools and single connections for one role of certmill.
 //!
 //! Invariant: a connection handed out is outside any transaction. sqlx takes one back whose `BEGIN`
-//! was sent but not yet answered when its future was dropped, so [`begin`] is never left half-way.
+//! was sent but not yet answered when its future was dropped, so [`crate::begin`] is never left
+//! half-way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use certmill_tasks::carry_through;
 use secrecy::SecretString;
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::address::{self, TlsRule};
+use crate::history::History;
 use crate::{Error, Result, login, server};
 
 /// A pool of connections of one role.
@@ -21,9 +24,6 @@ pub type Connection = sqlx::PgConnection;
 
 /// A connection out of a pool, given back when it is dropped.
 pub type PoolConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
-
-/// A transaction; dropped without commit, it is rolled back.
-pub type Tx<'c> = sqlx::Transaction<'c, sqlx::Postgres>;
 
 /// A connection that was used so recently is handed out unasked: giving it back proved it alive.
 const PROVED_FOR: Duration = Duration::from_secs(1);
@@ -68,6 +68,9 @@ pub struct ConnectOptions {
     /// the limits and how statements are planned with `ALTER ROLE`). It must carry prepared
     /// statements, since each statement is one.
     pub pooler: bool,
+    /// True for whoever works here: only a primary will do, and never one that lacks what this
+    /// process has seen before. See [`History`].
+    pub with_history: bool,
 }
 
 impl ConnectOptions {
@@ -84,6 +87,7 @@ impl ConnectOptions {
             transaction_timeout: Duration::from_secs(30),
             tls: TlsRule::default(),
             pooler: false,
+            with_history: false,
         }
     }
 
@@ -133,21 +137,17 @@ impl ConnectOptions {
 /// (retry later), [`Error::Refused`] (wrong password, no such database).
 pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool> {
     let (with_limits, _) = prepare(url, &options).await?;
-    Ok(pool_options(&options).connect_lazy_with(with_limits))
-}
-
-/// Opens a transaction on a connection of the pool. This is the only way to open one: a caller that
-/// is dropped meanwhile leaves no open transaction behind for whoever gets the connection next.
-///
-/// # Errors
-/// No connection is to be had, or the server refuses.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the place that keeps the begin from being left half-way"
-)]
-pub async fn begin(pool: &Pool) -> sqlx::Result<Tx<'static>> {
-    let pool = pool.clone();
-    carry_through(async move { pool.begin().await }).await
+    let plain = pool_options(&options);
+    if !options.with_history {
+        return Ok(plain.connect_lazy_with(with_limits));
+    }
+    let history = Arc::new(History::default());
+    let mut first = open(&with_limits, options.acquire_timeout).await?;
+    history.arrive(&mut first).await?;
+    first.close().await.ok();
+    let pool = with_arrivals(plain, history.clone()).connect_lazy_with(with_limits);
+    history.belongs_to(&pool);
+    Ok(pool)
 }
 
 /// One connection outside any pool, with the same limits: for LISTEN, beats, and tests.
@@ -200,6 +200,24 @@ fn place(options: &PgConnectOptions) -> String {
     }
 }
 
+/// Each new connection is looked at before anybody gets it, and one that was opened before the last
+/// move is not handed out any more.
+fn with_arrivals(options: PgPoolOptions, history: Arc<History>) -> PgPoolOptions {
+    let before = history.clone();
+    options
+        .after_connect(move |conn, _| {
+            let history = history.clone();
+            Box::pin(async move {
+                let arrived = history.arrive(conn).await;
+                arrived.map_err(|error| sqlx::Error::Protocol(error.to_string()))
+            })
+        })
+        .before_acquire(move |conn, meta| {
+            let outlived = before.outlived_by(meta.age);
+            Box::pin(async move { Ok(!outlived && proved(conn, meta).await?) })
+        })
+}
+
 fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(options.max_connections)
@@ -207,13 +225,13 @@ fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
         .idle_timeout(Duration::from_secs(300))
         .max_lifetime(Duration::from_secs(1800))
         .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                // One that fails here is replaced, not handed on.
-                if meta.idle_for >= PROVED_FOR {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
+        .before_acquire(|conn, meta| Box::pin(proved(conn, meta)))
+}
+
+/// Whether a connection may be handed on; one that fails here is replaced.
+async fn proved(conn: &mut PgConnection, meta: PoolConnectionMetadata) -> sqlx::Result<bool> {
+    if meta.idle_for >= PROVED_FOR {
+        conn.ping().await?;
+    }
+    Ok(true)
 }

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use certmill_pg::{Pool, announcing};
+use certmill_pg::{Pool, connect_beside};
 use certmill_tasks::{Backoff, Tasks};
 use rand::RngExt;
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
@@ -118,7 +118,7 @@ async fn begin(
 ) {
     let sent = Instant::now();
     let outcome = async {
-        let mut conn = announcing(&options.pool).connect().await?;
+        let mut conn = connect(&options.pool).await?;
         let id = process::register(&mut conn, &options.process).await?;
         Ok::<_, Error>((conn, id))
     };
@@ -140,6 +140,10 @@ async fn begin(
             }
         }
     }
+}
+
+async fn connect(pool: &Pool) -> Result<PgConnection> {
+    connect_beside(pool).await.map_err(Error::Database)
 }
 
 impl Pulse {
@@ -208,7 +212,7 @@ impl Pulse {
         let answer = tokio::time::timeout(left, async {
             let conn = match &mut self.conn {
                 Some(conn) => conn,
-                empty => empty.insert(announcing(&self.options.pool).connect().await?),
+                empty => empty.insert(connect(&self.options.pool).await?),
             };
             process::beat(conn, self.process_id).await
         });
@@ -228,7 +232,7 @@ impl Pulse {
         let work = async {
             let conn = match &mut self.conn {
                 Some(conn) => conn,
-                empty => empty.insert(announcing(&self.options.pool).connect().await?),
+                empty => empty.insert(connect(&self.options.pool).await?),
             };
             process::resign(conn, self.process_id).await
         };

@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod certificates;
 pub mod cluster;
 pub mod effects;
+pub mod history;
 pub mod issuers;
 pub mod issuing;
 pub mod issuing_many;

@@ -1,7 +1,8 @@
 //! Audit rows: who did what to which object. Append-only for the application's role.
 
-use crate::Error;
+use crate::{Error, journal};
 use certmill_domain::ids::TeamId;
+use certmill_pg::Tx;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -26,26 +27,8 @@ pub struct NewAudit {
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn append(conn: &mut PgConnection, rows: &[NewAudit]) -> Result<(), Error> {
-    let teams: Vec<i32> = rows.iter().map(|row| row.team_id.0).collect();
-    let actors: Vec<&str> = rows.iter().map(|row| row.actor.as_str()).collect();
-    let actions: Vec<&str> = rows.iter().map(|row| row.action).collect();
-    let objects: Vec<&str> = rows.iter().map(|row| row.object.as_str()).collect();
-    let requests: Vec<Option<&str>> = rows.iter().map(|row| row.request_id.as_deref()).collect();
-    let details: Vec<&serde_json::Value> = rows.iter().map(|row| &row.detail).collect();
-    sqlx::query(
-        "INSERT INTO audit (team_id, actor, action, object, request_id, detail)
-         SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[])",
-    )
-    .bind(teams)
-    .bind(actors)
-    .bind(actions)
-    .bind(objects)
-    .bind(requests)
-    .bind(details)
-    .execute(conn)
-    .await?;
-    Ok(())
+pub async fn append(tx: &mut Tx<'_>, rows: &[NewAudit]) -> Result<(), Error> {
+    journal::append(tx, rows, &[]).await
 }
 
 /// One audit row as it is read.

@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod clock;
 pub mod crl;
 pub mod event;
+pub mod history_cut;
 pub mod idempotency;
 pub mod issuer;
 pub mod journal;

@@ -83,6 +83,12 @@ pub struct ProcessView {
     /// for a process that does not tell.
     #[serde(default)]
     pub skew_ms: Option<i64>,
+    /// Where its API keeps its limits, `postgres` or `memory`; absent for a process without an API.
+    #[serde(default)]
+    pub limits: Option<String>,
+    /// Newest migration that it knows; a schema that has moved on without it takes it no longer.
+    #[serde(default)]
+    pub schema_known: Option<i64>,
 }
 
 /// Who leads.

@@ -11,6 +11,7 @@ mod cluster;
 mod depth;
 mod filter;
 mod health;
+mod history;
 mod issuer;
 mod job;
 mod lane;
@@ -38,6 +39,7 @@ pub use filter::{
     Paging, QueryParameter,
 };
 pub use health::{Build, Check, HealthView, ReadyView};
+pub use history::{CutView, HistoryView, LostWriteView, SettledView};
 pub use issuer::IssuerView;
 pub use job::{AttemptView, JobActionView, JobView, LogLineView};
 pub use lane::{LaneLimitRequest, LaneTotal, LaneView, LanesView, PausedKindView};

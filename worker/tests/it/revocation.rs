@@ -241,7 +241,7 @@ async fn what_is_signed_for_a_reported_key_in_the_meantime_is_revoked_too() {
             "renew_fraction": 0.5, "renew_before_s": null,
         }))
         .unwrap();
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     certmill_service::effects::issue::apply(vec![effect], &mut tx)
         .await
         .unwrap();

@@ -131,6 +131,35 @@ impl Ledger {
         .await?)
     }
 
+    /// The jobs that a worker of this label runs.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn held(&self, name: &str) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(
+            "SELECT j.id::text FROM job j JOIN process p ON p.id = j.worker_id \
+             WHERE j.state = 1 AND p.label = $1",
+        )
+        .bind(name)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// How many of these jobs a worker of another label runs by now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn taken_over(&self, held: &[String], from: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "SELECT count(*) FROM job j JOIN process p ON p.id = j.worker_id \
+             WHERE j.state = 1 AND j.id::text = ANY($1) AND p.label <> $2",
+        )
+        .bind(held)
+        .bind(from)
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// What happened so far.
     ///
     /// # Errors
@@ -164,6 +193,23 @@ impl Ledger {
     /// The file cannot be written; the database's.
     pub async fn load(&self, history: &History, file: &Path) -> Result<()> {
         history.load(file, &self.pool).await
+    }
+
+    /// Takes what is reported as lost out of what the clients saw, so that the checkers see the rest.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_reported(&self) -> Result<u64> {
+        let forgotten = sqlx::query(
+            "DELETE FROM harness.h_enqueue h WHERE outcome = 'ok' AND EXISTS ( \
+                 SELECT FROM lost_write lost WHERE lost.certificate_id = h.certificate_id \
+                 AND CASE h.op WHEN 'renew' THEN lost.action = 'certificate.renew' \
+                         AND lost.at BETWEEN h.t0 AND h.t1 \
+                     ELSE lost.action = 'certificate.request' END)",
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(forgotten.rows_affected())
     }
 
     /// Waits until nothing is left that was due when the last fault ended, at most until then. The

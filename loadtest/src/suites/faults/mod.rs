@@ -16,6 +16,7 @@ mod proxy;
 mod registry;
 mod site;
 mod stage;
+mod standby;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ use client::{Caller, Patience};
 pub use options::Options;
 use options::Programs;
 use outcome::{MOVES_WITHIN_S, Outcome};
-use registry::{FAULTS, Fault};
+use registry::{Expect, FAULTS, Fault};
 pub use site::MEMBERS;
 use site::Site;
 use stage::{APIS, Stage};
@@ -217,6 +218,9 @@ async fn judge(
     let moved = stage.healed.elapsed();
     let file = site.path("history.ndjson");
     site.ledger.load(history, &file).await?;
+    if fault.expect == Expect::LosesAndReports {
+        site.ledger.forget_reported().await?;
+    }
     site.require_all().context("after the fault")?;
     let grown = sizes(site)
         .into_iter()

@@ -76,7 +76,7 @@ impl Outcome {
 
     /// What is wrong with it; nothing, if all is as this fault wants it.
     pub fn faults(&self, fault: &Fault) -> Vec<String> {
-        let gently = fault.expect == Expect::HoldsGently;
+        let gently = matches!(fault.expect, Expect::HoldsGently | Expect::LosesAndReports);
         if fault.expect == Expect::IsRefused {
             return match self.injected(false) {
                 true => vec!["nothing was done, and it counts as a fault".to_owned()],

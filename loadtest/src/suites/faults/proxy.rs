@@ -46,6 +46,7 @@ impl Upstream {
 /// A running proxy; it ends with this value.
 pub struct Proxy {
     address: SocketAddr,
+    upstream: watch::Sender<Upstream>,
     mode: watch::Sender<Mode>,
     counts: Arc<Counts>,
     tasks: Tasks,
@@ -74,10 +75,11 @@ impl Proxy {
             .context("no free port on loopback")?;
         let address = listener.local_addr()?;
         let (mode, watched) = watch::channel(Mode::Pass);
+        let (upstream, led) = watch::channel(upstream);
         let counts = Arc::new(Counts::default());
         let tasks = Tasks::new(Shutdown::new());
         let door = Door {
-            upstream,
+            upstream: led,
             mode: watched,
             counts: counts.clone(),
             tasks: tasks.clone(),
@@ -85,6 +87,7 @@ impl Proxy {
         tasks.spawn("proxy", async move { door.serve(listener).await });
         Ok(Self {
             address,
+            upstream,
             mode,
             counts,
             tasks,
@@ -94,6 +97,11 @@ impl Proxy {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// New connections lead there from now on.
+    pub fn lead_to(&self, upstream: Upstream) {
+        self.upstream.send_replace(upstream);
     }
 
     /// From now on this.
@@ -108,7 +116,7 @@ impl Proxy {
 }
 
 struct Door {
-    upstream: Upstream,
+    upstream: watch::Receiver<Upstream>,
     mode: watch::Receiver<Mode>,
     counts: Arc<Counts>,
     tasks: Tasks,
@@ -133,7 +141,7 @@ impl Door {
                 missed: false,
                 lost_commit: false,
             };
-            let (upstream, shutdown) = (self.upstream.clone(), shutdown.clone());
+            let (upstream, shutdown) = (self.upstream.borrow().clone(), shutdown.clone());
             self.tasks.spawn("passage", async move {
                 tokio::select! {
                     () = passage.run(client, upstream) => {}

@@ -6,7 +6,9 @@ use anyhow::Result;
 use futures::future::LocalBoxFuture;
 
 use super::options::Programs;
-use super::plays::{clients, controls, network, pooler, postgres, process, resources, time};
+use super::plays::{
+    clients, controls, failover, network, pooler, postgres, process, resources, time,
+};
 use super::site::Variant;
 use super::stage::Stage;
 
@@ -18,6 +20,8 @@ pub enum Expect {
     /// Every checker is silent. The fault's own count proves that it hurt: it is too gentle to leave
     /// doubts or lost jobs behind, or the clients' repetitions under one key settle every doubt.
     HoldsGently,
+    /// What failed over reports what it has lost; without that, every checker is silent.
+    LosesAndReports,
     /// A control: this checker must speak.
     Breaks(&'static str),
     /// A control: the run must be refused, for nothing was injected.
@@ -55,10 +59,10 @@ const SLOW: Variant = variant(&[
 #[cfg(not(debug_assertions))]
 const SLOW: Variant = variant(&[]);
 
-/// The fence is left out, which only debug builds can.
-#[cfg(debug_assertions)]
+/// The fence is left out, which only debug builds can. An end is held back for as long as lets the
+/// workers keep up with the clients: a job that was lost must not wait behind a backlog.
 const UNFENCED: Variant = variant(&[
-    ("failpoints.finish_delay_ms_max", "3000"),
+    ("failpoints.finish_delay_ms_max", "1000"),
     ("failpoints.finish_delay_share", "1"),
     ("failpoints.unfenced_finish", "true"),
 ]);
@@ -70,7 +74,14 @@ const POOLED: Variant = Variant {
     settings: &[("database.pooler", "transaction"), ("wake", "poll")],
     server: &[],
     pooled: true,
+    followed: false,
     disk_mb: None,
+};
+
+/// A standby follows the server.
+const FOLLOWED: Variant = Variant {
+    followed: true,
+    ..USUAL
 };
 
 /// A disk of its own for the server: with room for its WAL, and not much else.
@@ -84,6 +95,7 @@ const fn variant(settings: &'static [(&'static str, &'static str)]) -> Variant {
         settings,
         server: &[],
         pooled: false,
+        followed: false,
         disk_mb: None,
     }
 }
@@ -103,6 +115,9 @@ const fn fault(name: &'static str, about: &'static str, expect: Expect, play: Pl
 impl Fault {
     /// Why this machine cannot play it, if so.
     pub fn lacks(&self, programs: &Programs) -> Option<&'static str> {
+        if cfg!(not(debug_assertions)) && matches!(self.expect, Expect::Breaks(_)) {
+            return Some("a release build has no failpoints to break it with");
+        }
         let no_pooler = programs.pgbouncer.is_none() && !super::pooler::is_here();
         if self.variant.pooled && no_pooler {
             return Some("there is no pgbouncer here (package pgbouncer)");
@@ -356,7 +371,28 @@ pub const FAULTS: &[Fault] = &[
     )
     .quick()
     .on(POOLED),
-    #[cfg(debug_assertions)]
+    fault(
+        "failover-async",
+        "the primary is gone and a standby that lags takes over: what was not shipped is lost, and told",
+        Expect::LosesAndReports,
+        |stage| Box::pin(failover::asynchronous(stage)),
+    )
+    .quick()
+    .on(FOLLOWED),
+    fault(
+        "failover-sync",
+        "the same where a commit waits for the standby: nothing that was acknowledged is lost",
+        Expect::Holds,
+        |stage| Box::pin(failover::synchronous(stage)),
+    )
+    .on(FOLLOWED),
+    fault(
+        "two-primaries",
+        "a standby is promoted while the primary works on with half of the processes, which are moved later",
+        Expect::LosesAndReports,
+        |stage| Box::pin(failover::two_primaries(stage)),
+    )
+    .on(FOLLOWED),
     fault(
         "control-unfenced",
         "a control: the fence is left out, so that a paused worker completes twice",

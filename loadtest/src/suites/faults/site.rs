@@ -21,6 +21,7 @@ use super::ledger::Ledger;
 use super::options::Programs;
 use super::pooler::Pooler;
 use super::proxy::{Proxy, Upstream};
+use super::standby::{Following, Standby};
 use crate::rig::{Child, Door, House, private_file};
 use crate::say;
 
@@ -61,6 +62,8 @@ pub struct Variant {
     pub server: &'static [(&'static str, &'static str)],
     /// Whether a PgBouncer stands between the processes and Postgres.
     pub pooled: bool,
+    /// Whether a standby follows the server.
+    pub followed: bool,
     /// The size of the disk that the server has for itself, in MB; none without one.
     pub disk_mb: Option<u32>,
 }
@@ -73,6 +76,12 @@ pub struct Site {
     pub pooler: Option<Pooler>,
     /// What the database tells.
     pub ledger: Ledger,
+    /// The server that follows, where there is one.
+    pub standby: Option<Standby>,
+    /// The ledger's way to the standby, once it was promoted.
+    observer: Option<Proxy>,
+    /// Where the server takes connections.
+    upstream: Upstream,
     server: Embedded,
     disk: Option<Disk>,
     listens: BTreeMap<&'static str, String>,
@@ -128,6 +137,9 @@ impl Site {
             proxies,
             pooler,
             ledger,
+            standby: None,
+            observer: None,
+            upstream,
             server,
             disk,
             listens,
@@ -137,6 +149,9 @@ impl Site {
         };
         site.house.migrate(&programs.certmill, &site.server).await?;
         site.ledger.install().await?;
+        if variant.followed {
+            site.standby = Some(site.follow().await?);
+        }
         for (name, _) in MEMBERS {
             site.launch(name)?;
         }
@@ -144,6 +159,54 @@ impl Site {
             site.ready(name).await?;
         }
         Ok(site)
+    }
+
+    async fn follow(&self) -> Result<Standby> {
+        let url = self.server.url(Login::Superuser, DATABASE);
+        let (login, _) = parts(url.expose_secret())?;
+        let most = "SELECT current_setting('max_connections')::bigint";
+        Standby::start(Following {
+            primary: self.upstream.clone(),
+            postmaster: self.postmaster()?,
+            login,
+            folder: self.path("standby"),
+            max_connections: self.ledger.number(most).await?,
+        })
+        .await
+    }
+
+    /// Makes the standby a primary, and looks there from now on.
+    ///
+    /// # Errors
+    /// There is none, or it is not promoted in time.
+    pub async fn promote(&mut self) -> Result<()> {
+        let standby = self.standby.as_mut().context("there is no standby")?;
+        let way = Proxy::open(standby.upstream()).await?;
+        let url = self.server.url(Login::Superuser, DATABASE);
+        let there = Ledger::open(&through(&url, way.address())?).await?;
+        standby.promote(&there).await?;
+        self.ledger = there;
+        self.observer = Some(way);
+        Ok(())
+    }
+
+    /// New connections of a process lead to the standby from now on.
+    ///
+    /// # Errors
+    /// There is no such process, or no standby.
+    pub fn lead_to_standby(&self, name: &str) -> Result<()> {
+        let standby = self.standby.as_ref().context("there is no standby")?;
+        self.proxy(name)?.lead_to(standby.upstream());
+        Ok(())
+    }
+
+    /// New connections of a process lead to the first server again.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn lead_back(&self, name: &str) -> Result<()> {
+        self.proxy(name)?.lead_to(self.upstream.clone());
+        Ok(())
     }
 
     /// Starts a process under this name; its log is a file of its own.
@@ -332,12 +395,15 @@ impl Site {
     /// # Errors
     /// The server's own has another form.
     pub fn url_through(&self, address: SocketAddr) -> Result<SecretString> {
-        let url = self.server.app_url();
-        let (login, _) = parts(url.expose_secret())?;
-        Ok(SecretString::from(format!(
-            "postgres://{login}@{address}/{DATABASE}?sslmode=disable"
-        )))
+        through(&self.server.app_url(), address)
     }
+}
+
+/// The same login by way of this address.
+fn through(url: &SecretString, address: SocketAddr) -> Result<SecretString> {
+    let (login, _) = parts(url.expose_secret())?;
+    let url = format!("postgres://{login}@{address}/{DATABASE}?sslmode=disable");
+    Ok(SecretString::from(url))
 }
 
 fn owned_pair((login, place): (&str, &str)) -> (String, String) {

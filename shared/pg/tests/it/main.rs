@@ -12,6 +12,7 @@ mod bundle;
 mod child;
 mod embedded;
 mod errors;
+mod history;
 mod horizon;
 mod migrating;
 mod planning;

@@ -22,7 +22,7 @@ async fn orders(rig: &Rig, names: &[&str]) -> Vec<Effect> {
 }
 
 async fn commit(rig: &Rig, effects: Vec<Effect>) -> Result<(), certmill_service::Error> {
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     apply(effects, &mut tx).await?;
     tx.commit().await.unwrap();
     Ok(())
@@ -131,7 +131,7 @@ async fn the_registry_reads_effects_and_refuses_unknown_kinds() {
         result: serde_json::Value::Null,
     };
     let apply = async |one: Finished| -> Result<(), BoxError> {
-        let mut tx = rig.db.app().begin().await.unwrap();
+        let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
         Registry.apply(&mut tx, &[&one]).await?;
         tx.commit().await?;
         Ok(())
@@ -172,12 +172,12 @@ async fn the_registry_reads_effects_and_refuses_unknown_kinds() {
 }
 
 /// A finish that has completed the job and has not written its effect yet.
-async fn half_finished(rig: &Rig) -> (Effect, sqlx::Transaction<'static, sqlx::Postgres>) {
+async fn half_finished(rig: &Rig) -> (Effect, certmill_pg::Tx<'static>) {
     let (id, _) = request(rig, "a.example.com").await;
     let job = claim_one(rig).await;
     let order = standing(rig, id, 1).await.unwrap();
     run(rig.db.app(), "UPDATE certificate SET sweep_at = now()").await;
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     let ended = [(job.lease, &serde_json::Value::Null)];
     let accepted = finish::complete(&mut tx, &ended).await.unwrap();
     assert_eq!(accepted.len(), 1);

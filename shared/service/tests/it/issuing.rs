@@ -209,7 +209,7 @@ async fn what_is_issued_already_is_done() {
     let rig = rig().await;
     let (id, job) = claimed(&rig).await;
     let order = standing(&rig, id, 1).await.unwrap();
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     certmill_service::effects::issue::apply(vec![effect(&order)], &mut tx)
         .await
         .unwrap();

@@ -11,6 +11,7 @@ mod cancelled;
 mod chores;
 mod effects;
 mod first_admin;
+mod history;
 mod import;
 mod intake;
 mod issuing;

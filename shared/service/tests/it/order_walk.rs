@@ -241,7 +241,7 @@ impl Walk {
     }
 
     async fn finish(&self, job: &ClaimedJob, task: Option<&Task>) -> Result<(), Error> {
-        let mut tx = self.rig.db.app().begin().await.unwrap();
+        let mut tx = certmill_pg::begin(self.rig.db.app()).await.unwrap();
         let accepted = complete(&mut tx, &[(job.lease, &json!({}))]).await?;
         if accepted.is_empty() {
             return Err(Error::LeaseLost);

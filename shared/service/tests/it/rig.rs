@@ -219,7 +219,7 @@ pub fn effect(order: &Order) -> Effect {
 /// As if a worker had issued the standing order of that generation and finished its job.
 pub async fn issue(rig: &Rig, id: CertificateId, generation: i32) {
     let order = standing(rig, id, generation).await.unwrap();
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     certmill_service::effects::issue::apply(vec![effect(&order)], &mut tx)
         .await
         .unwrap();

@@ -32,7 +32,7 @@ async fn own_key(rig: &Rig, id: CertificateId, generation: i32) -> Issued {
 
 async fn issue_own_key(rig: &Rig, id: CertificateId, generation: i32) {
     let one = own_key(rig, id, generation).await;
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     issue::apply(vec![one], &mut tx).await.unwrap();
     tx.commit().await.unwrap();
     run(rig.db.app(), "DELETE FROM job").await;
@@ -51,7 +51,7 @@ async fn revoke_current(rig: &Rig, id: CertificateId, reason: RevocationReason) 
 
 /// The renewal's finish: completion under its fence and effect, in one transaction.
 async fn finish_renewal(rig: &Rig, job: &ClaimedJob, one: &Issued) {
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     let ended = [(job.lease, &serde_json::Value::Null)];
     let accepted = finish::complete(&mut tx, &ended).await.unwrap();
     assert_eq!(accepted.len(), 1);
@@ -69,7 +69,7 @@ async fn work_off(rig: &Rig) -> usize {
             team_id: job.team_id,
             args: serde_json::from_value(job.args.clone()).unwrap(),
         };
-        let mut tx = rig.db.app().begin().await.unwrap();
+        let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
         let ended = [(job.lease, &serde_json::Value::Null)];
         finish::complete(&mut tx, &ended).await.unwrap();
         revoke::apply(vec![effect], &mut tx).await.unwrap();
@@ -127,7 +127,7 @@ async fn what_a_running_renewal_brings_before_the_revocation_is_revoked() {
 async fn a_finish_that_has_begun_is_waited_for_and_its_version_revoked() {
     let rig = rig().await;
     let (id, job, one) = renewing(&rig).await;
-    let mut tx = rig.db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
     let ended = [(job.lease, &serde_json::Value::Null)];
     finish::complete(&mut tx, &ended).await.unwrap();
 

@@ -124,7 +124,7 @@ async fn a_foreign_team_finds_nothing() {
 async fn a_locked_certificate_makes_the_next_locker_wait() {
     let rig = rig().await;
     let id = rig.add("a.example.com").await;
-    let mut first = rig.db.app().begin().await.unwrap();
+    let mut first = certmill_pg::begin(rig.db.app()).await.unwrap();
     certificate::lock(&mut first, TEAM, id).await.unwrap();
     let mut second = rig.db.session().await;
     let waiter = pid(&mut second).await;

@@ -16,7 +16,7 @@ async fn reserve(conn: &mut PgConnection, body: u8) -> Reservation {
 #[tokio::test]
 async fn a_key_answers_again_and_refuses_another_body() {
     let db = TestDb::new().await;
-    let mut tx = db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(db.app()).await.unwrap();
     assert_eq!(reserve(&mut tx, 1).await, Reservation::Fresh);
     idempotency::store(&mut tx, "key_1", "POST /x", "abc", &json!([1]))
         .await
@@ -41,7 +41,7 @@ async fn a_key_answers_again_and_refuses_another_body() {
 /// The first reserves, the twin waits; then the first ends by `commits`.
 async fn twin_of(commits: bool) -> Reservation {
     let db = TestDb::new().await;
-    let mut first = db.app().begin().await.unwrap();
+    let mut first = certmill_pg::begin(db.app()).await.unwrap();
     assert_eq!(reserve(&mut first, 1).await, Reservation::Fresh);
     let mut session = db.session().await;
     let waiter = pid(&mut session).await;

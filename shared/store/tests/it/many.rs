@@ -118,10 +118,12 @@ async fn a_change_leaves_its_audit_rows_and_events_together() {
         code: "requested",
         detail: json!({}),
     };
-    let mut conn = rig.conn().await;
-    journal::append(&mut conn, &[audit("crt_1"), audit("crt_2")], &[event])
+    let mut tx = certmill_pg::begin(rig.db.app()).await.unwrap();
+    journal::append(&mut tx, &[audit("crt_1"), audit("crt_2")], &[event])
         .await
         .unwrap();
+    tx.commit().await.unwrap();
+    let mut conn = rig.conn().await;
     let audits: Vec<(String, serde_json::Value)> =
         sqlx::query_as("SELECT object, detail FROM audit ORDER BY id")
             .fetch_all(&mut *conn)

@@ -120,8 +120,8 @@ async fn a_second_stepper_takes_only_what_the_first_left() {
     let rig = rig().await;
     let all = add_many(&rig, "a", 6).await;
     rig.due_since(&all, 60).await;
-    let mut first = rig.db.app().begin().await.unwrap();
-    let mut second = rig.db.app().begin().await.unwrap();
+    let mut first = certmill_pg::begin(rig.db.app()).await.unwrap();
+    let mut second = certmill_pg::begin(rig.db.app()).await.unwrap();
 
     let a = take_due(&mut first, 4).await.unwrap();
     let b = tokio::time::timeout(PATIENCE, take_due(&mut second, 10))

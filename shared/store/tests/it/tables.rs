@@ -200,7 +200,7 @@ async fn an_issuers_answer_is_noted_at_most_every_five_seconds_and_never_waits()
         .execute(rig.db.app())
         .await
         .unwrap();
-    let mut busy = rig.db.app().begin().await.unwrap();
+    let mut busy = certmill_pg::begin(rig.db.app()).await.unwrap();
     answered(&mut busy, rig.issuer).await;
     let beside = answered(&mut conn, rig.issuer);
     tokio::time::timeout(PATIENCE, beside)
@@ -270,7 +270,7 @@ async fn a_word_of_a_newer_build_is_told_from_an_unreadable_row() {
 #[tokio::test]
 async fn audit_rows_and_events_are_written_in_their_order() {
     let db = TestDb::new().await;
-    let mut conn = db.app().acquire().await.unwrap();
+    let mut tx = certmill_pg::begin(db.app()).await.unwrap();
     let audits: Vec<NewAudit> = ["one", "two"]
         .map(|object| NewAudit {
             team_id: TeamId(1),
@@ -291,8 +291,9 @@ async fn audit_rows_and_events_are_written_in_their_order() {
         })
         .into();
 
-    audit::append(&mut conn, &audits).await.unwrap();
-    event::append(&mut conn, &events).await.unwrap();
+    audit::append(&mut tx, &audits).await.unwrap();
+    event::append(&mut tx, &events).await.unwrap();
+    tx.commit().await.unwrap();
 
     let rows: Vec<(String, String, String, Option<String>, serde_json::Value)> =
         sqlx::query_as("SELECT actor, action, object, request_id, detail FROM audit ORDER BY id")
@@ -328,7 +329,7 @@ async fn audit_rows_and_events_are_written_in_their_order() {
 #[tokio::test]
 async fn deciders_about_keks_go_one_after_the_other_and_readers_beside_them() {
     let db = TestDb::new().await;
-    let mut first = db.owner().begin().await.unwrap();
+    let mut first = certmill_pg::begin(db.owner()).await.unwrap();
     kek::lock(&mut first).await.unwrap();
     let mut reader = db.app().acquire().await.unwrap();
     assert!(kek::known(&mut reader, "ca").await.unwrap().is_empty());

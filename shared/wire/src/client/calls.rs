@@ -8,10 +8,10 @@ use super::{Client, Error};
 use crate::{
     Accepted, ActionRequest, BootstrapRequest, Build, BulkAnswer, BulkCertificateRequest,
     BulkJobRequest, BulkPlanView, CertificateFilter, CertificateRequest, CertificateView,
-    ClusterView, HealthView, IssuerView, JobFilter, JobView, KeyFilter, KeyRequest, KeyView,
-    LaneLimitRequest, LaneView, LanesView, NewKeyView, OperationFilter, OperationView, Page,
-    Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest, RevocationView,
-    RevokeRequest, RotateRequest, VersionList,
+    ClusterView, HealthView, HistoryView, IssuerView, JobFilter, JobView, KeyFilter, KeyRequest,
+    KeyView, LaneLimitRequest, LaneView, LanesView, NewKeyView, OperationFilter, OperationView,
+    Page, Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest,
+    RevocationView, RevokeRequest, RotateRequest, SettledView, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -251,6 +251,18 @@ impl Client {
     /// `GET /api/v1/cluster`
     pub async fn cluster(&self) -> Answer<ClusterView> {
         self.json(self.get(&["api", "v1", "cluster"], &[])?).await
+    }
+
+    /// `GET /api/v1/history-cuts`
+    pub async fn history_cuts(&self) -> Answer<HistoryView> {
+        self.json(self.get(&["api", "v1", "history-cuts"], &[])?)
+            .await
+    }
+
+    /// `POST /api/v1/history-cuts/{id}/settle`
+    pub async fn settle_history(&self, id: &str, request: &ActionRequest) -> Answer<SettledView> {
+        self.json(self.post(&["api", "v1", "history-cuts", id, "settle"], request)?)
+            .await
     }
 
     /// `GET /api/v1/version`

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod controls;
+pub mod failover;
 pub mod network;
 pub mod pooler;
 pub mod postgres;
