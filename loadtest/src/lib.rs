@@ -10,6 +10,7 @@ mod figure;
 pub mod history;
 mod machine;
 mod page;
+mod plot;
 mod registry;
 mod report;
 mod rig;

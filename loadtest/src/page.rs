@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 
 use crate::registry;
 use crate::report::Report;
-use crate::suites::faults;
-use crate::{say, table};
+use crate::suites::{faults, growth};
+use crate::{plot, say, table};
 
 const HEAD: &str = "\
 # Figures
@@ -40,8 +40,28 @@ fn path() -> PathBuf {
 pub fn write() -> Result<()> {
     let text = render(&root())?;
     fs::write(path(), text).context("cannot write docs/explanation/figures.md")?;
+    if let Some(text) = picture(&root())? {
+        fs::write(picture_path(), text).context("cannot write docs/explanation/growth.svg")?;
+    }
     say::line("docs/explanation/figures.md written");
     Ok(())
+}
+
+fn picture_path() -> PathBuf {
+    root().join("docs/explanation/growth.svg")
+}
+
+/// The picture of growth, where a run is committed.
+fn picture(root: &Path) -> Result<Option<String>> {
+    let file = figures_of(growth::NAME, root);
+    if !file.exists() {
+        return Ok(None);
+    }
+    Ok(Some(plot::svg(&Report::read(&file)?)))
+}
+
+fn figures_of(suite: &str, root: &Path) -> PathBuf {
+    root.join(format!("docs/figures/{suite}.json"))
 }
 
 /// The page as the committed runs have it; a suite without a run says so.
@@ -61,7 +81,7 @@ fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 fn section(text: &mut String, name: &str, about: &str, root: &Path) -> Result<()> {
-    let file = root.join(format!("docs/figures/{name}.json"));
+    let file = figures_of(name, root);
     write!(text, "\n## {name}\n\n{about}\n\n")?;
     if !file.exists() {
         text.push_str("No run is committed yet.\n");
@@ -75,6 +95,9 @@ fn section(text: &mut String, name: &str, about: &str, root: &Path) -> Result<()
         report.machine,
         table::markdown(&report)
     )?;
+    if name == growth::NAME {
+        text.push_str("\n![Cost by size, beside that of the smallest](growth.svg)\n");
+    }
     Ok(())
 }
 
@@ -94,9 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn the_picture_shows_what_the_run_says() {
+        if let Some(wanted) = picture(&root()).unwrap() {
+            let drawn = fs::read_to_string(picture_path()).unwrap();
+            assert!(drawn == wanted, "docs/explanation/growth.svg is stale");
+        }
+    }
+
+    #[test]
     fn committed_runs_belong_to_their_suites() {
         for (name, _) in sections() {
-            let file = root().join(format!("docs/figures/{name}.json"));
+            let file = figures_of(name, &root());
             if file.exists() {
                 assert_eq!(Report::read(&file).unwrap().suite, name);
             }

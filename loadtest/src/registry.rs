@@ -56,6 +56,11 @@ pub const SUITES: &[Suite] = &[
         run: Run::Whole(|extent| Box::pin(suites::budget::run(extent))),
     },
     Suite {
+        name: suites::growth::NAME,
+        about: suites::growth::ABOUT,
+        run: Run::Whole(|extent| Box::pin(suites::growth::run(extent))),
+    },
+    Suite {
         name: "issuance",
         about: suites::issuance::ABOUT,
         run: Run::Whole(|extent| Box::pin(suites::issuance::run(extent))),

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod faults;
+pub mod growth;
 pub mod issuance;
 pub mod limiter;
 pub mod queue;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: processes ask through the code that the api runs, and pgbench runs its SQL.
 
-mod rows;
+pub mod rows;
 mod taker;
 
 use std::time::Duration;

@@ -32,24 +32,18 @@ const DEPTHS: [(&str, usize, usize); 4] = [
     ("1M due, 1M for later", 1_000_000, 1_000_000),
 ];
 
+/// Claims on a connection of their own, as one worker's.
+pub struct Claims {
+    pool: Pool,
+    process_id: ProcessId,
+}
+
 /// Measures each depth, the least first.
 ///
 /// # Errors
 /// The database's, or a claim came back short.
 pub async fn run(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
-    let options = ConnectOptions::new("worker").max_connections(1);
-    let pool = connect(&rig.login(Login::App, DATABASE), options).await?;
-    let claimer = NewProcess {
-        role: "worker".into(),
-        label: "backlog".into(),
-        version: "loadtest".into(),
-        queues: vec![KIND.into()],
-        kinds: vec![KIND.into()],
-        capacity: None,
-        limits: None,
-        lease: Duration::from_secs(3600),
-    };
-    let process_id = process::register(&mut *pool.acquire().await?, &claimer).await?;
+    let claims = Claims::begin(rig).await?;
     let name = format!("claim of {BATCH}");
     let mut figures = Vec::new();
     let mut least: Option<Vec<f64>> = None;
@@ -61,7 +55,7 @@ pub async fn run(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
             table::add(rig, extent.share(later), 24).await?;
         }
         rig.database.settle().await?;
-        let series = all_series(rig, &pool, process_id, extent).await?;
+        let series = claims.all_series(rig, extent).await?;
         let (mut p50, mut p99) = (Vec::new(), Vec::new());
         for ms in &series {
             p50.extend(percentile(ms, 0.5));
@@ -83,34 +77,56 @@ pub async fn run(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-async fn all_series(
-    rig: &Rig,
-    pool: &Pool,
-    process_id: ProcessId,
-    extent: Extent,
-) -> Result<Vec<Vec<f64>>> {
-    let kinds = [KIND.to_owned()];
-    let request = ClaimRequest {
-        queue: KIND,
-        process_id,
-        limit: BATCH,
-        kinds: Some(&kinds),
-        token: None,
-        deadline: Duration::from_secs(600),
-    };
-    let mut mark = LowWater::default();
-    for _ in 0..WARM {
-        claim_once(rig, pool, &request, &mut mark).await?;
+impl Claims {
+    /// Registers the worker.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(rig: &Rig) -> Result<Self> {
+        let options = ConnectOptions::new("worker").max_connections(1);
+        let pool = connect(&rig.login(Login::App, DATABASE), options).await?;
+        let claimer = NewProcess {
+            role: "worker".into(),
+            label: "backlog".into(),
+            version: "loadtest".into(),
+            queues: vec![KIND.into()],
+            kinds: vec![KIND.into()],
+            capacity: None,
+            limits: None,
+            lease: Duration::from_secs(3600),
+        };
+        let process_id = process::register(&mut *pool.acquire().await?, &claimer).await?;
+        Ok(Self { pool, process_id })
     }
-    let mut series = Vec::new();
-    for _ in 0..SERIES {
-        let mut ms = Vec::new();
-        for _ in 0..extent.share(CLAIMS) {
-            ms.push(claim_once(rig, pool, &request, &mut mark).await?);
+
+    /// Several series of claims; milliseconds of each.
+    ///
+    /// # Errors
+    /// The database's, or a claim came back short.
+    pub async fn all_series(&self, rig: &Rig, extent: Extent) -> Result<Vec<Vec<f64>>> {
+        let kinds = [KIND.to_owned()];
+        let request = ClaimRequest {
+            queue: KIND,
+            process_id: self.process_id,
+            limit: BATCH,
+            kinds: Some(&kinds),
+            token: None,
+            deadline: Duration::from_secs(600),
+        };
+        let mut mark = LowWater::default();
+        for _ in 0..WARM {
+            claim_once(rig, &self.pool, &request, &mut mark).await?;
         }
-        series.push(ms);
+        let mut series = Vec::new();
+        for _ in 0..SERIES {
+            let mut ms = Vec::new();
+            for _ in 0..extent.share(CLAIMS) {
+                ms.push(claim_once(rig, &self.pool, &request, &mut mark).await?);
+            }
+            series.push(ms);
+        }
+        Ok(series)
     }
-    Ok(series)
 }
 
 /// One claim and what puts the table back; returns the milliseconds of the claim alone.

@@ -3,7 +3,7 @@
 //! Invariant: all of them meet the same Postgres in turn, with the same jobs without work, and
 //! whoever keeps a history keeps it here.
 
-mod backlog;
+pub mod backlog;
 mod drain;
 mod drain_figures;
 mod enqueue;
@@ -15,7 +15,7 @@ mod peers;
 mod pgbench;
 mod pinned;
 mod rescue;
-mod table;
+pub mod table;
 mod worker;
 
 use anyhow::{Result, ensure};

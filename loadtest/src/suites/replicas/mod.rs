@@ -4,8 +4,8 @@
 //! next term.
 
 mod hand_over;
-mod rows;
-mod sweep;
+pub mod rows;
+pub mod sweep;
 
 use anyhow::Result;
 

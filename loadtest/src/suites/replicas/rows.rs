@@ -56,6 +56,12 @@ pub async fn sweeps_ms(pool: &Pool, after: i64, taken: i32) -> Result<Vec<f64>> 
     Ok(sql.fetch_all(pool).await?)
 }
 
+/// The newest sweep that has ended.
+pub async fn newest_sweep(pool: &Pool) -> Result<i64> {
+    let sql = "SELECT coalesce(max(id), 0) FROM job_history WHERE kind = 'renewal_sweep'";
+    Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
+}
+
 /// The newest job that has ended.
 pub async fn newest_ended(pool: &Pool) -> Result<i64> {
     let sql = "SELECT coalesce(max(id), 0) FROM job_history";
@@ -70,7 +76,7 @@ pub async fn fill_up(pool: &Pool, whole: i64) -> Result<()> {
                    c.spki_sha256, 'issued', 1, now() + interval '60 days', now() + interval '30 days', \
                    now() + interval '30 days' \
                FROM (SELECT * FROM certificate WHERE key_source = 'csr' LIMIT 1) c \
-               CROSS JOIN generate_series(1, $1 - (SELECT count(*) FROM certificate)) n";
+               CROSS JOIN generate_series((SELECT count(*) FROM certificate) + 1, $1) n";
     sqlx::query(sql).bind(whole).execute(pool).await?;
     sqlx::query("VACUUM ANALYZE certificate")
         .execute(pool)

@@ -82,7 +82,11 @@ pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-async fn issue(rig: &Rig, door: &Door, many: usize) -> Result<()> {
+/// Issues so many certificates.
+///
+/// # Errors
+/// They are refused, or not issued in time.
+pub async fn issue(rig: &Rig, door: &Door, many: usize) -> Result<()> {
     say::line(&format!("issuing {many} certificates"));
     let requests = workload::requests("sweep", many)?;
     let clients = [Sender::connected(door).await?];
@@ -216,7 +220,10 @@ async fn large_table(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
 }
 
 /// Milliseconds of the sweep after this job that took so many.
-async fn sweep_of(rig: &Rig, after: i64, taken: i32) -> Result<f64> {
+///
+/// # Errors
+/// None did in time.
+pub async fn sweep_of(rig: &Rig, after: i64, taken: i32) -> Result<f64> {
     let deadline = Instant::now() + RENEWED_WITHIN;
     loop {
         if let Some(ms) = rows::sweeps_ms(rig.database.pool(), after, taken)
