@@ -21,6 +21,7 @@ mod operations;
 mod profiles;
 mod revocation;
 mod route;
+mod statistics;
 
 use std::net::SocketAddr;
 
@@ -92,6 +93,7 @@ pub const TABLE: &[Route] = &[
     Route::get("/api/v1/cluster", P::ClusterRead, cluster::SHOW, |at| on(at, cluster::show)),
     Route::get("/api/v1/history-cuts", P::HistoryRead, history::LIST, |at| on(at, history::list)),
     Route::post("/api/v1/history-cuts/{id}/settle", P::HistorySettle, history::SETTLE, |at| on(at, history::settle)),
+    Route::get("/api/v1/statistics/jobs", P::JobsRead, statistics::JOBS, |at| on(at, statistics::jobs)),
     Route::get("/api/v1/version", P::ContractRead, cluster::VERSION_SHOW, |at| on(at, cluster::version)),
     Route::get("/api/v1/openapi.json", P::ContractRead, contract::SHOW, |at| on(at, contract::show)),
 ];

@@ -57,6 +57,7 @@ fn process(row: ProcessRow) -> ProcessView {
         capacity: row.capacity,
         running: row.running,
         skew_ms: row.skew_ms,
+        rescued: row.rescued,
         limits: row.limits,
         schema_known: row.schema_known,
     }

@@ -11,6 +11,7 @@ mod lane;
 mod metrics;
 mod operation;
 mod owned;
+mod statistics;
 
 pub(crate) use api_key::{api_key, first, made, rotated};
 pub(crate) use certificate::{certificate, version};
@@ -21,3 +22,4 @@ pub(crate) use lane::{kinds, lane, lanes};
 pub(crate) use metrics::metrics;
 pub(crate) use operation::{operation, plan};
 pub(crate) use owned::{issuer, profile};
+pub(crate) use statistics::job_hours;

@@ -65,6 +65,7 @@ fn print(found: &Cluster, session: &Session) -> Result<(), Failure> {
             "LAST BEAT",
             "SKEW",
             "JOBS",
+            "RESCUED",
             "LIMITS",
             "SCHEMA",
         ],
@@ -159,6 +160,7 @@ fn process(one: &ProcessView, now: OffsetDateTime) -> Vec<String> {
         instant(one.last_beat),
         one.skew_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
         jobs.unwrap_or_default(),
+        one.rescued.to_string(),
         one.limits.clone().unwrap_or_default(),
         one.schema_known
             .map(|known| known.to_string())

@@ -19,6 +19,7 @@ pub mod enqueue;
 mod error;
 pub mod finish;
 mod finisher;
+pub mod hours;
 pub mod lane;
 mod lease;
 mod looker;

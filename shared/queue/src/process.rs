@@ -72,6 +72,8 @@ pub struct ProcessRow {
     /// Its clock less the database's at the last beat, late by the way there; none for one that does
     /// not tell.
     pub skew_ms: Option<i64>,
+    /// How many jobs it has taken from lost processes.
+    pub rescued: i64,
     /// Newest migration that it knows; none for a build that did not tell.
     pub schema_known: Option<i64>,
 }
@@ -95,6 +97,7 @@ impl FromRow<'_, PgRow> for ProcessRow {
             alive: row.try_get("alive")?,
             running: row.try_get("running")?,
             skew_ms: row.try_get("skew_ms")?,
+            rescued: row.try_get("rescued")?,
             schema_known: row.try_get("schema_known")?,
         })
     }
@@ -178,7 +181,7 @@ pub async fn resign(conn: &mut PgConnection, id: ProcessId) -> Result<u64> {
 pub async fn processes(conn: &mut PgConnection) -> Result<Vec<ProcessRow>> {
     Ok(sqlx::query_as(
         "SELECT p.id, p.role, p.label, p.version, p.queues, p.kinds, p.capacity, p.started_at, p.last_beat_at, \
-                p.expires_at, p.dead_at, p.stopped_at, p.skew_ms, p.limits, p.schema_known, \
+                p.expires_at, p.dead_at, p.stopped_at, p.skew_ms, p.limits, p.rescued, p.schema_known, \
                 p.dead_at IS NULL AND p.expires_at > clock_timestamp() AS alive, \
                 coalesce(r.n, 0) AS running \
          FROM process p \

@@ -55,6 +55,18 @@ pub async fn is_due(conn: &mut PgConnection) -> Result<bool> {
     Ok(due.fetch_one(conn).await?)
 }
 
+/// Counts at the rescuer what it took.
+async fn count(conn: &mut PgConnection, me: ProcessId, jobs: usize) -> Result<()> {
+    if jobs > 0 {
+        sqlx::query("UPDATE process SET rescued = rescued + $2 WHERE id = $1")
+            .bind(me.0)
+            .bind(i64::try_from(jobs).unwrap_or(i64::MAX))
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Takes up to `limit` jobs from dead processes and from handlers past their deadline.
 ///
 /// # Errors
@@ -63,8 +75,9 @@ pub async fn rescue(conn: &mut PgConnection, me: ProcessId, limit: i32) -> Resul
     let rows: Vec<(i64, String)> = sqlx::query_as(include_str!("sql/rescue.sql"))
         .bind(me.0)
         .bind(limit)
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await?;
+    count(conn, me, rows.len()).await?;
     let mut rescued = Rescued::default();
     for (id, what) in rows {
         match what.as_str() {

@@ -22,6 +22,7 @@ pub mod profiles;
 pub mod publication;
 pub mod rotation;
 pub mod schedules;
+pub mod statistics;
 pub mod status;
 pub mod submitting;
 pub mod sweep;

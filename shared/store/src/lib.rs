@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod clock;
 pub mod crl;
 pub mod event;
+pub mod expiry;
 pub mod history_cut;
 pub mod idempotency;
 pub mod issuer;
@@ -29,6 +30,7 @@ pub mod shown_by;
 pub mod standing;
 pub mod sweep;
 pub mod version;
+pub mod walk;
 
 mod error;
 

@@ -83,6 +83,9 @@ pub struct ProcessView {
     /// for a process that does not tell.
     #[serde(default)]
     pub skew_ms: Option<i64>,
+    /// How many jobs it has taken from lost processes.
+    #[serde(default)]
+    pub rescued: i64,
     /// Where its API keeps its limits, `postgres` or `memory`; absent for a process without an API.
     #[serde(default)]
     pub limits: Option<String>,

@@ -25,6 +25,7 @@ mod revocation;
 mod schema;
 mod secret_text;
 mod shape;
+mod statistics;
 
 pub use api_key::{BootstrapRequest, KeyRequest, KeyView, NewKeyView, RotateRequest};
 pub use body::Request;
@@ -50,3 +51,4 @@ pub use problem_code::ProblemCode;
 pub use profile::{ProfileRequest, ProfileView, RenewalView};
 pub use revocation::{RevocationView, RevokeRequest};
 pub use shape::{Field, Shape};
+pub use statistics::{JobHourView, JobHoursView};

@@ -5,7 +5,9 @@
 
 mod certificates_due;
 mod dead_processes;
+mod expired_certificates;
 mod idle_limits;
+mod job_hours;
 mod lost_orders;
 mod old_events;
 mod old_grants;
@@ -27,7 +29,9 @@ use std::time::Duration;
 const ALL: &[&Entry] = &[
     &certificates_due::SCHEDULE,
     &dead_processes::SCHEDULE,
+    &expired_certificates::SCHEDULE,
     &idle_limits::SCHEDULE,
+    &job_hours::SCHEDULE,
     &lost_orders::SCHEDULE,
     &old_events::SCHEDULE,
     &old_grants::SCHEDULE,
@@ -117,6 +121,16 @@ mod tests {
         for one in &schedules {
             assert!(one.period.as_secs() >= 1 && one.period.subsec_nanos() == 0);
         }
+    }
+
+    #[test]
+    fn the_reference_names_each_of_them() {
+        let page = include_str!("../../../../docs/reference/schedules.md");
+        let shown = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let names: BTreeSet<_> = ALL.iter().map(|one| one.name).collect();
+        assert_eq!(shown.collect::<BTreeSet<_>>(), names);
     }
 
     #[test]

@@ -86,6 +86,67 @@ async fn processes_that_are_long_dead_lose_their_rows_unless_a_job_is_theirs() {
 }
 
 #[tokio::test]
+async fn an_expiry_is_told_once_and_one_that_was_meant_is_not() {
+    let rig = rig().await;
+    let mut ids = Vec::new();
+    for name in ["late.example", "ended.example", "well.example"] {
+        let (id, _) = request(&rig, name).await;
+        issue(&rig, id, 1).await;
+        ids.push(id);
+    }
+    assert_eq!(
+        chore(&rig, "expired_certificates").await,
+        0,
+        "it begins now"
+    );
+    run(
+        rig.db.app(),
+        "UPDATE certificate SET not_after = clock_timestamp() + interval '1 ms', \
+             stop_reason = CASE name WHEN 'ended.example' THEN 4 END \
+         WHERE name <> 'well.example'; \
+         SELECT pg_sleep(0.01)",
+    )
+    .await;
+    assert_eq!(chore(&rig, "expired_certificates").await, 1);
+    assert_eq!(chore(&rig, "expired_certificates").await, 0, "once");
+    let told = format!("event WHERE code = 'expired' AND object = '{}'", ids[0]);
+    assert_eq!(count(&rig, &told).await, 1);
+}
+
+#[tokio::test]
+async fn jobs_are_counted_by_the_hour_once_it_is_over() {
+    let rig = rig().await;
+    assert_eq!(chore(&rig, "job_hours").await, 0, "the hour is not over");
+    let (id, _) = request(&rig, "counted.example").await;
+    issue(&rig, id, 1).await;
+    let ended = "INSERT INTO job_history (id, team_id, queue, kind, priority, outcome, attempt, max_attempts, \
+             lost, fence, run_at, created_at, claimed_at, finalized_at, args) \
+         SELECT n, 1, 'q', 'k', 2, CASE n WHEN 3 THEN 3 ELSE 2 END, 1, 3, 0, 1, at, at, \
+             at + interval '2 s', at + interval '5 s', '{}' \
+         FROM generate_series(1, 3) n, (SELECT date_trunc('hour', now()) - interval '2 hours') x (at)";
+    let back = "UPDATE walked_until SET at = date_trunc('hour', now()) - interval '2 hours' \
+         WHERE chore = 'job_hours'";
+    run(rig.db.owner(), ended).await;
+    run(rig.db.app(), back).await;
+    assert!(chore(&rig, "job_hours").await >= 1);
+    let hours = certmill_service::statistics::job_hours(&rig.context, &caller())
+        .await
+        .unwrap();
+    let told: Vec<_> = hours
+        .iter()
+        .map(|one| (one.result.as_str(), one.jobs, one.waited_s, one.ran_s))
+        .collect();
+    assert_eq!(
+        told,
+        [("completed", 2, 4.0, 6.0), ("discarded", 1, 2.0, 3.0)]
+    );
+    let foreign = certmill_service::statistics::job_hours(&rig.context, &stranger())
+        .await
+        .unwrap();
+    assert!(foreign.is_empty());
+}
+
+#[tokio::test]
 async fn events_go_after_a_month() {
     let rig = rig().await;
     run(

@@ -8,10 +8,10 @@ use super::{Client, Error};
 use crate::{
     Accepted, ActionRequest, BootstrapRequest, Build, BulkAnswer, BulkCertificateRequest,
     BulkJobRequest, BulkPlanView, CertificateFilter, CertificateRequest, CertificateView,
-    ClusterView, HealthView, HistoryView, IssuerView, JobFilter, JobView, KeyFilter, KeyRequest,
-    KeyView, LaneLimitRequest, LaneView, LanesView, NewKeyView, OperationFilter, OperationView,
-    Page, Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView, RenewRequest,
-    RevocationView, RevokeRequest, RotateRequest, SettledView, VersionList,
+    ClusterView, HealthView, HistoryView, IssuerView, JobFilter, JobHoursView, JobView, KeyFilter,
+    KeyRequest, KeyView, LaneLimitRequest, LaneView, LanesView, NewKeyView, OperationFilter,
+    OperationView, Page, Paging, PausedKindView, ProfileRequest, ProfileView, ReadyView,
+    RenewRequest, RevocationView, RevokeRequest, RotateRequest, SettledView, VersionList,
 };
 
 type Answer<T> = Result<T, Error>;
@@ -262,6 +262,12 @@ impl Client {
     /// `POST /api/v1/history-cuts/{id}/settle`
     pub async fn settle_history(&self, id: &str, request: &ActionRequest) -> Answer<SettledView> {
         self.json(self.post(&["api", "v1", "history-cuts", id, "settle"], request)?)
+            .await
+    }
+
+    /// `GET /api/v1/statistics/jobs`
+    pub async fn job_hours(&self) -> Answer<JobHoursView> {
+        self.json(self.get(&["api", "v1", "statistics", "jobs"], &[])?)
             .await
     }
 
