@@ -1,8 +1,8 @@
 //! Looks for processes whose lease has run out and hands their jobs out again.
 
-use certmill_pg::Pool;
+use certmill_pg::{Pool, PoolConnection};
 use certmill_queue::ProcessId;
-use certmill_queue::rescue::{is_due, mark_dead};
+use certmill_queue::rescue::{count, is_due, mark_dead};
 use certmill_service::{Error, jobs};
 use certmill_tasks::{JitterPercent, JitteredTicker, Shutdown};
 use std::time::Duration;
@@ -22,10 +22,7 @@ pub(crate) async fn run(pool: Pool, me: ProcessId, period: Duration, shutdown: S
 }
 
 async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
-    let mut conn = pool
-        .acquire()
-        .await
-        .map_err(|why| Error::Store(why.into()))?;
+    let mut conn = acquire(pool).await?;
     for dead in mark_dead(&mut conn, me).await? {
         tracing::warn!(event = "process_declared_dead", process = dead.0);
     }
@@ -38,6 +35,7 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
         if rescued.total() == 0 {
             return Ok(());
         }
+        count(&mut *acquire(pool).await?, me, rescued.total()).await?;
         tracing::warn!(
             event = "jobs_rescued",
             returned = rescued.returned.len(),
@@ -45,4 +43,9 @@ async fn once(pool: &Pool, me: ProcessId) -> Result<(), Error> {
             cancelled = rescued.cancelled.len(),
         );
     }
+}
+
+async fn acquire(pool: &Pool) -> Result<PoolConnection, Error> {
+    let conn = pool.acquire().await;
+    conn.map_err(|why| Error::Store(why.into()))
 }

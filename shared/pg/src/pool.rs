@@ -35,11 +35,13 @@ const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
 /// size that a table will have. Left to itself, the server plans a statement anew for each short
 /// list of ids, which costs more than to run it; and a plan that was made while a table was small,
 /// above all by the checks of foreign keys, would go on to scan it from end to end when it has
-/// grown. The price of a forbidden scan, where there is no other way, must not start the compiler.
-pub const PLANNING: [(&str, &str); 3] = [
+/// grown. The price of a forbidden scan, where there is no other way, must not start the compiler. Nor
+/// may a large table start processes for one page of it: they cost more than the page.
+pub const PLANNING: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
 ];
 
 /// A start-up option that nobody sets elsewhere: where it arrives, the others do as well.

@@ -34,6 +34,7 @@ async fn connections_carry_name_and_limits() {
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"),
     ] {
         let value: String = sqlx::query_scalar("SELECT current_setting($1)")
             .bind(setting)
