@@ -16,7 +16,7 @@ mod pgbench;
 mod pinned;
 mod rescue;
 pub mod table;
-mod worker;
+pub mod worker;
 
 use anyhow::{Result, ensure};
 

@@ -35,6 +35,12 @@ pub struct NoopWorker {
     /// File with the application's login
     #[arg(long)]
     pub url_file: PathBuf,
+    /// The kind of jobs
+    #[arg(long, default_value = KIND)]
+    pub kind: String,
+    /// The lane that it claims from
+    #[arg(long, default_value = KIND)]
+    pub lane: String,
     /// Jobs at once
     #[arg(long)]
     pub concurrency: usize,
@@ -75,7 +81,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
     let worker = Options {
         label: "noop".into(),
         version: "loadtest".into(),
-        queues: vec![KIND.into()],
+        queues: vec![options.lane.clone()],
         until_empty: false,
         concurrency: options.concurrency,
         lease: Duration::from_secs(30),
@@ -104,6 +110,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
         });
     };
     let noop = Noop {
+        kind: options.kind.clone(),
         takes: Duration::from_millis(options.work_ms),
         tells_starts: options.tell_starts,
         jobs: options.jobs,
@@ -126,6 +133,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
 /// Does nothing, for as long as it is told, and writes nothing unless it is told to.
 #[derive(Clone)]
 struct Noop {
+    kind: String,
     takes: Duration,
     tells_starts: bool,
     jobs: u64,
@@ -135,7 +143,7 @@ struct Noop {
 
 impl Kinds for Noop {
     fn known(&self) -> Vec<String> {
-        vec![KIND.to_owned()]
+        vec![self.kind.clone()]
     }
 
     async fn run(&self, job: &ClaimedJob) -> Outcome {

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::noop_worker::KIND;
 use crate::building;
 use crate::rig::{Child, Rig};
 
 /// How it is started.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
+    /// The kind of its jobs.
+    pub kind: &'static str,
+    /// The lane that it claims from.
+    pub lane: &'static str,
     /// Jobs at once.
     pub concurrency: usize,
     /// Whether it tells how long each job waited.
@@ -31,11 +36,20 @@ impl Worker {
     /// One that runs this many jobs at once.
     pub const fn of(concurrency: usize) -> Self {
         Self {
+            kind: KIND,
+            lane: KIND,
             concurrency,
             tells_starts: false,
             effects: false,
             work: Duration::ZERO,
         }
+    }
+
+    /// Same, for jobs of another kind, out of another lane.
+    #[must_use]
+    pub fn instead_of(mut self, kind: &'static str, lane: &'static str) -> Self {
+        (self.kind, self.lane) = (kind, lane);
+        self
     }
 
     /// Same, and it tells how long each job waited.
@@ -72,6 +86,10 @@ impl Worker {
             self.concurrency.to_string(),
             "--work-ms".to_owned(),
             self.work.as_millis().to_string(),
+            "--kind".to_owned(),
+            self.kind.to_owned(),
+            "--lane".to_owned(),
+            self.lane.to_owned(),
         ];
         args.extend(["--jobs".to_owned(), jobs.to_string()]);
         if self.effects {

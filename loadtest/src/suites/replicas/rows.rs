@@ -102,6 +102,39 @@ pub async fn forget_renewals(pool: &Pool) -> Result<()> {
     Ok(())
 }
 
+/// Whoever has no key may claim from this lane.
+pub async fn without_key(pool: &Pool, lane: &str) -> Result<()> {
+    let sql = sqlx::query("UPDATE lane SET needs_key = false WHERE name = $1");
+    sql.bind(lane).execute(pool).await?;
+    Ok(())
+}
+
+/// Makes every certificate due.
+pub async fn all_fall_due(pool: &Pool) -> Result<()> {
+    sqlx::query("UPDATE certificate SET sweep_at = clock_timestamp()")
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// How many jobs may wait for the issuer of this lane.
+pub async fn backlog_max(pool: &Pool, lane: &str) -> Result<f64> {
+    let sql = "SELECT max(backlog_max)::float8 FROM issuer WHERE lane = $1";
+    Ok(sqlx::query_scalar(sql).bind(lane).fetch_one(pool).await?)
+}
+
+/// How many jobs wait in this lane.
+pub async fn waiting(pool: &Pool, lane: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM job WHERE queue = $1 AND state = 0";
+    Ok(sqlx::query_scalar(sql).bind(lane).fetch_one(pool).await?)
+}
+
+/// How many renewals have ended.
+pub async fn renewals_ended(pool: &Pool) -> Result<i64> {
+    let sql = "SELECT count(*) FROM job_history WHERE kind = 'issue' AND outcome = 2";
+    Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
+}
+
 /// Makes so many of the copies due.
 pub async fn copies_fall_due(pool: &Pool, many: i32) -> Result<()> {
     let sql = "UPDATE certificate SET sweep_at = clock_timestamp() WHERE id = ANY (ARRAY( \
