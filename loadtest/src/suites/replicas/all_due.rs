@@ -30,6 +30,8 @@ const THROUGH_WITHIN: Duration = Duration::from_secs(600);
 /// A process fails, or something is left.
 pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
     let mut rig = Rig::start(&SETTINGS).await?;
+    // The api is ready where somebody works; nothing is swept before a scheduler leads.
+    rig.launch("worker-1", "worker").await?;
     rig.launch("api-1", "api").await?;
     let door = rig.door().await?;
     door.open().await?;
@@ -48,7 +50,6 @@ pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
     rig.database.settle().await?;
     let noop = Worker::of(JOBS_AT_ONCE).instead_of("issue", LANE);
     rig.adopt("noop", noop.start(&rig, 1, many)?).await?;
-    rig.launch("worker-1", "worker").await?;
     let began = Instant::now();
     rig.launch("scheduler-1", "scheduler").await?;
     let (through_s, fullest) = through(&rig, began, i64::try_from(many)?).await?;
