@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use certmill_crypto::seal::{Kek, Keyring, LiveKeyring};
 use certmill_pg::{ConnectOptions, Tx, connect};
 use certmill_queue::{BoxError, ClaimedJob, Effects, Finished, Hinter, Stops, Wake};
 use certmill_settings::read_secret_file;
@@ -50,6 +51,9 @@ pub struct NoopWorker {
     /// Tells when it has run so many
     #[arg(long, default_value_t = 0)]
     pub jobs: u64,
+    /// It may claim from lanes whose jobs sign; the key that it holds opens nothing
+    #[arg(long)]
+    pub holds_key: bool,
     /// Each job writes a row
     #[arg(long)]
     pub effects: bool,
@@ -93,7 +97,7 @@ async fn work(options: &NoopWorker) -> Result<()> {
         poll: Duration::from_secs(1),
         wake: Wake::listen(&tasks, pool.clone()),
         hinter: Hinter::none(),
-        ca_keys: None,
+        ca_keys: options.holds_key.then(key_to_nothing),
         retention: Retention::default(),
         failpoints: Failpoints {
             finish_delay_max: Duration::ZERO,
@@ -128,6 +132,11 @@ async fn work(options: &NoopWorker) -> Result<()> {
     .await?;
     tasks.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+fn key_to_nothing() -> Arc<LiveKeyring> {
+    let kek = Kek::from_bytes(rand::random());
+    Arc::new(LiveKeyring::new(Keyring::new(kek, Vec::new())))
 }
 
 /// Does nothing, for as long as it is told, and writes nothing unless it is told to.

@@ -19,6 +19,8 @@ pub struct Worker {
     pub lane: &'static str,
     /// Jobs at once.
     pub concurrency: usize,
+    /// Whether it may claim from lanes whose jobs sign.
+    pub holds_key: bool,
     /// Whether it tells how long each job waited.
     pub tells_starts: bool,
     /// Whether each job writes a row.
@@ -38,6 +40,7 @@ impl Worker {
         Self {
             kind: KIND,
             lane: KIND,
+            holds_key: false,
             concurrency,
             tells_starts: false,
             effects: false,
@@ -45,10 +48,10 @@ impl Worker {
         }
     }
 
-    /// Same, for jobs of another kind, out of another lane.
+    /// Same, for jobs of another kind, out of another lane, which may want a key.
     #[must_use]
     pub fn instead_of(mut self, kind: &'static str, lane: &'static str) -> Self {
-        (self.kind, self.lane) = (kind, lane);
+        (self.kind, self.lane, self.holds_key) = (kind, lane, true);
         self
     }
 
@@ -92,6 +95,9 @@ impl Worker {
             self.lane.to_owned(),
         ];
         args.extend(["--jobs".to_owned(), jobs.to_string()]);
+        if self.holds_key {
+            args.push("--holds-key".to_owned());
+        }
         if self.effects {
             args.push("--effects".to_owned());
         }

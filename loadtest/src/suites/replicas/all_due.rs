@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::rows;
+use super::{rows, sweep};
 use crate::figure::{Figure, Wanted};
 use crate::registry::Extent;
 use crate::rig::Rig;
 use crate::say;
-use crate::suites::issuance::client::{Sender, send_all};
-use crate::suites::issuance::workload;
 use crate::suites::queue::noop_worker::RAN;
 use crate::suites::queue::worker::Worker;
 
-const SETTINGS: [(&str, &str); 1] = [("worker.queues", "internal")];
+const SETTINGS: [(&str, &str); 1] = [("schedule.renewal_slot_ms", "1000")];
 const MANY: usize = 1_000_000;
 const LANE: &str = "issue:local";
 const JOBS_AT_ONCE: usize = 500;
@@ -30,29 +28,33 @@ const THROUGH_WITHIN: Duration = Duration::from_secs(600);
 /// A process fails, or something is left.
 pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
     let mut rig = Rig::start(&SETTINGS).await?;
-    // The api is ready where somebody works; nothing is swept before a scheduler leads.
+    // The api is ready once a worker has signed its certificate.
     rig.launch("worker-1", "worker").await?;
     rig.launch("api-1", "api").await?;
     let door = rig.door().await?;
     door.open().await?;
+    sweep::issue(&rig, &door, 1).await?;
+    rig.stop("worker-1").await?;
     let many = extent.share(MANY);
     say::line(&format!(
         "filling the table up to {many} certificates that are due"
     ));
-    let one = workload::bulk(&workload::requests("all-due", 1)?, 1)?;
-    let clients = [Sender::connected(&door).await?];
-    send_all(&clients, "/api/v1/certificates:bulk", &one).await?;
     let pool = rig.database.pool();
     rows::fill_up(pool, i64::try_from(many)?).await?;
-    rows::forget_renewals(pool).await?;
-    rows::without_key(pool, LANE).await?;
-    rows::all_fall_due(pool).await?;
+    // The jobs that do nothing leave their orders open, which a chore would see to.
+    rows::pause_chores(pool).await?;
+    let due = rows::all_fall_due(pool).await?;
     rig.database.settle().await?;
+    let before = rows::renewals_ended(pool).await?;
+    // Without its key the worker sweeps, and leaves the lane that signs to the one that does nothing.
+    std::fs::remove_file(rig.path("keys/ca.kek"))?;
+    rig.launch("worker-1", "worker").await?;
     let noop = Worker::of(JOBS_AT_ONCE).instead_of("issue", LANE);
-    rig.adopt("noop", noop.start(&rig, 1, many)?).await?;
+    rig.adopt("noop", noop.start(&rig, 1, usize::try_from(due)?)?)
+        .await?;
     let began = Instant::now();
     rig.launch("scheduler-1", "scheduler").await?;
-    let (through_s, fullest) = through(&rig, began, i64::try_from(many)?).await?;
+    let (through_s, fullest) = through(&rig, began, before + i64::try_from(due)?).await?;
     let of = "1M certificates due at once";
     let through = Figure::of("all renewals through", of, "s", &[through_s]);
     let fullest = Figure::of("jobs in the lane at the fullest", of, "jobs", &[fullest]);
@@ -65,7 +67,7 @@ pub async fn measure(extent: Extent) -> Result<Vec<Figure>> {
 }
 
 /// Seconds until all have ended, and the most that waited at a time.
-async fn through(rig: &Rig, began: Instant, many: i64) -> Result<(f64, f64)> {
+async fn through(rig: &Rig, began: Instant, all: i64) -> Result<(f64, f64)> {
     let (pool, mut fullest) = (rig.database.pool(), 0);
     while rig.told("noop", RAN, "jobs")?.is_empty() {
         fullest = fullest.max(rows::waiting(pool, LANE).await?);
@@ -75,9 +77,9 @@ async fn through(rig: &Rig, began: Instant, many: i64) -> Result<(f64, f64)> {
     rig.database.drained("issue", THROUGH_WITHIN).await?;
     let took = began.elapsed().as_secs_f64();
     let ended = rows::renewals_ended(pool).await?;
-    ensure!(ended == many, "{ended} of {many} have ended");
+    ensure!(ended == all, "{ended} of {all} have ended");
     say::line(&format!(
-        "{many} through in {took:.1} s, {fullest} at the fullest"
+        "{all} through in {took:.1} s, {fullest} at the fullest"
     ));
     Ok((took, fullest as f64))
 }

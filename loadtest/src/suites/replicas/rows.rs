@@ -102,19 +102,21 @@ pub async fn forget_renewals(pool: &Pool) -> Result<()> {
     Ok(())
 }
 
-/// Whoever has no key may claim from this lane.
-pub async fn without_key(pool: &Pool, lane: &str) -> Result<()> {
-    let sql = sqlx::query("UPDATE lane SET needs_key = false WHERE name = $1");
-    sql.bind(lane).execute(pool).await?;
+/// No chore is claimed from now on.
+pub async fn pause_chores(pool: &Pool) -> Result<()> {
+    certmill_queue::lane::pause_kind(
+        &mut *pool.acquire().await?,
+        "chore",
+        certmill_queue::lane::Pause { reason: None },
+    )
+    .await?;
     Ok(())
 }
 
-/// Makes every certificate due.
-pub async fn all_fall_due(pool: &Pool) -> Result<()> {
-    sqlx::query("UPDATE certificate SET sweep_at = clock_timestamp()")
-        .execute(pool)
-        .await?;
-    Ok(())
+/// Makes every certificate due that renews itself; how many those are.
+pub async fn all_fall_due(pool: &Pool) -> Result<u64> {
+    let sql = "UPDATE certificate SET sweep_at = clock_timestamp() WHERE auto_renew";
+    Ok(sqlx::query(sql).execute(pool).await?.rows_affected())
 }
 
 /// How many jobs may wait for the issuer of this lane.
