@@ -3,6 +3,7 @@
 //! Invariant: a route without an example that works is a failing test.
 
 use certmill_api::{Access, TABLE};
+use certmill_domain::ids::CutId;
 use certmill_service::Role;
 use http::Method;
 use serde_json::{Value, json};
@@ -74,6 +75,7 @@ pub struct Stage {
     key: String,
     spare_key: String,
     operation: String,
+    cut: String,
 }
 
 impl Stage {
@@ -103,6 +105,7 @@ impl Stage {
         let wish = json!({"verb": "retry", "selector": {"kinds": ["issue"]}});
         let operation = api.post("/api/v1/jobs/bulk", &wish).await.json();
         let operation = operation["id"].as_str().unwrap().to_owned();
+        let cut = lose_something(&api).await;
         Self {
             api,
             certificate,
@@ -112,6 +115,7 @@ impl Stage {
             key,
             spare_key,
             operation,
+            cut,
         }
     }
 
@@ -128,9 +132,24 @@ impl Stage {
             (_, "cert") => &self.certificate,
             (_, "job") => &self.job,
             (_, "op") => &self.operation,
+            (_, "cut") => &self.cut,
             other => panic!("put something like {other:?} on the stage"),
         }
     }
+}
+
+/// A change that a failover has lost; the id of its cut.
+async fn lose_something(api: &Api) -> String {
+    let told = "WITH cut AS (
+             INSERT INTO history_cut (process, role, server_started_at, remembered, lost)
+             VALUES ('api-1', 'api', now(), 1, 1) RETURNING id)
+         INSERT INTO lost_write (cut_id, audit_id, at, team_id, actor, action, object)
+         SELECT id, 1, now(), 1, 'key_1', 'certificate.request', 'cert_1' FROM cut RETURNING cut_id";
+    let id: i64 = sqlx::query_scalar(told)
+        .fetch_one(api.db.owner())
+        .await
+        .unwrap();
+    CutId(id).to_string()
 }
 
 fn query(operation: &Value) -> String {

@@ -22,6 +22,8 @@ pub fn to_nothing(template: &str) -> String {
         format!("key_{}", "0".repeat(26))
     } else if template.contains("/operations/") {
         format!("op_{}", "0".repeat(26))
+    } else if template.contains("/history-cuts/") {
+        "cut_0000000000009".to_owned()
     } else {
         format!("cert_{}", "0".repeat(26))
     };

@@ -13,6 +13,7 @@ use crate::matrix::to_nothing;
 
 const MOVE: &str = "
     WITH other AS (INSERT INTO team (name) VALUES ('other') RETURNING id),
+         lost AS (UPDATE lost_write SET team_id = (SELECT id FROM other)),
          certificates AS (UPDATE certificate SET team_id = (SELECT id FROM other)),
          jobs AS (UPDATE job SET team_id = (SELECT id FROM other)),
         operations AS (UPDATE operation SET team_id = (SELECT id FROM other)),

@@ -49,7 +49,7 @@ async fn the_demonstration_keeps_its_promises_and_leaves_nothing() {
         "--certificates",
         "40",
         "--for",
-        "20s",
+        "45s",
         "--data-dir",
         &data_dir,
     ];

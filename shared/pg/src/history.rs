@@ -5,7 +5,7 @@
 //! no answer to anybody depends on it. It is kept for pools that were opened for it, so that two
 //! databases of one process never mix.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -99,7 +99,7 @@ impl History {
         let mut known = self.lock();
         match place.after(known.place.as_ref()) {
             Arrival::Refused(why) => {
-                login::turn_away(&why);
+                login::turn_away(self.address(), &why);
                 return Err(Error::Unavailable(why));
             }
             Arrival::Same => {}
@@ -110,7 +110,7 @@ impl History {
         }
         known.place = Some(place);
         known.looked_at.get_or_insert(place);
-        login::let_in();
+        login::let_in(self.address());
         Ok(())
     }
 
@@ -165,7 +165,10 @@ impl History {
         let mut known = self.lock();
         known.looked_at = Some(moved.to);
         if !lost.is_empty() {
-            known.remembered.retain(|one| !lost.contains(one));
+            let gone: HashSet<_> = lost.iter().map(|one| (one.id, one.at)).collect();
+            known
+                .remembered
+                .retain(|one| !gone.contains(&(one.id, one.at)));
         }
     }
 
@@ -175,6 +178,11 @@ impl History {
         known.remembered.extend(changes);
         let over = known.remembered.len().saturating_sub(REMEMBERED_MAX);
         known.remembered.drain(..over);
+    }
+
+    /// Tells histories of one process apart.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -71,7 +71,7 @@ impl Refusal {
 }
 
 /// Why the server at the other end was turned away, until one is let in.
-static TURNED_AWAY: Mutex<Option<String>> = Mutex::new(None);
+static TURNED_AWAY: Mutex<Option<(usize, String)>> = Mutex::new(None);
 
 /// Waits until a password was refused; one that was refused before counts.
 pub(crate) async fn refused_somewhere() {
@@ -101,28 +101,29 @@ pub(crate) fn closed() -> Option<Refusal> {
         .clone()
 }
 
-/// A server that answered must not be worked on.
-pub(crate) fn turn_away(why: &str) {
+/// A server that answered must not be worked on; `by` is who says so.
+pub(crate) fn turn_away(by: usize, why: &str) {
     let mut turned_away = TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
-    if turned_away.as_deref() != Some(why) {
+    if turned_away.as_ref().map(|one| one.1.as_str()) != Some(why) {
         tracing::error!(
             event = "server_refused",
             "the database server is not worked on: {why}"
         );
     }
-    *turned_away = Some(why.to_owned());
+    *turned_away = Some((by, why.to_owned()));
 }
 
-/// A server that answered may be worked on.
-pub(crate) fn let_in() {
-    *TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// A server that answered may be worked on, which ends what `by` said before.
+pub(crate) fn let_in(by: usize) {
+    let mut turned_away = TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
+    turned_away.take_if(|one| one.0 == by);
 }
 
 /// Why no connection is to be had, as far as is known.
 pub(crate) fn nothing_free() -> String {
     let turned_away = TURNED_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
     match &*turned_away {
-        Some(why) => format!("the database server is not worked on: {why}"),
+        Some((_, why)) => format!("the database server is not worked on: {why}"),
         None => "no connection became free in time; the server is down or the pool is too small"
             .to_owned(),
     }

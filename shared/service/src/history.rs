@@ -151,7 +151,7 @@ pub async fn settle(
     reason: Option<&str>,
 ) -> Result<u64, Error> {
     let mut tx = context.begin().await?;
-    if !history_cut::is_there(&mut tx, up_to).await? {
+    if !history_cut::is_of(&mut tx, caller.team_id, up_to).await? {
         return Err(Error::NotFound("cut"));
     }
     let settled = history_cut::settle(&mut tx, caller.team_id, up_to, &caller.actor).await?;

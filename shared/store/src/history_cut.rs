@@ -172,17 +172,17 @@ pub async fn unsettled(
     .await?)
 }
 
-/// Whether there is such a cut.
+/// Whether a team has lost anything in this cut, settled or not.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn is_there(conn: &mut PgConnection, cut: CutId) -> Result<bool, Error> {
-    Ok(
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM history_cut WHERE id = $1)")
-            .bind(cut.0)
-            .fetch_one(conn)
-            .await?,
-    )
+pub async fn is_of(conn: &mut PgConnection, team: TeamId, cut: CutId) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM lost_write WHERE cut_id = $1 AND team_id = $2)";
+    Ok(sqlx::query_scalar(sql)
+        .bind(cut.0)
+        .bind(team.0)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Declares as seen to what a team had lost in cuts up to this one; how many changes that were.
