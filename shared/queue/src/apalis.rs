@@ -15,6 +15,7 @@ use std::time::Duration;
 use apalis::layers::WorkerBuilderExt;
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend, BackendConfig};
+use apalis_core::error::WorkerError;
 use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_core::worker::builder::WorkerBuilder;
@@ -43,8 +44,8 @@ pub struct RunOptions {
     pub grace: Duration,
 }
 
-/// Runs claimed jobs until the shutdown; returns when the running ones have ended or the grace is
-/// over. Dropping the future drops the handlers. The handler ends its job itself, through the
+/// Runs claimed jobs until the shutdown; returns when the running ones have ended, and with them the
+/// claim that was under way, or the grace is over. Dropping the future drops the handlers. The handler ends its job itself, through the
 /// finisher, `fail` or `snooze`; a panic or a time-out is failed here with class retry.
 pub async fn run_worker<H, F>(
     options: RunOptions,
@@ -63,7 +64,12 @@ pub async fn run_worker<H, F>(
         unsettled: Unsettled::start(&tasks, source.options.pool.clone()),
         tasks,
     };
-    let backend = Feed::new(source, options.concurrency, &desk.tasks, shutdown.clone());
+    let (concurrency, ahead) = (options.concurrency.max(1), Ahead::open());
+    source.options.at_work.runs_at_once(concurrency);
+    let claims = source.run(concurrency, ahead.clone(), shutdown.clone());
+    let claims = desk.tasks.spawn("claims", claims);
+    let _dropped_with_us = AbortOnDrop(claims.abort_handle());
+    let backend = Feed::new(ahead, concurrency, shutdown.clone());
     let worker = WorkerBuilder::new(options.name.as_str())
         .backend(backend)
         .catch_panic()
@@ -77,8 +83,13 @@ pub async fn run_worker<H, F>(
     };
     // Boxed, since the compiler cannot prove `Send` of this future inside another one.
     let run: futures::future::BoxFuture<'_, _> = Box::pin(worker.run());
+    let drained = async {
+        run.await?;
+        claims.ended().await;
+        Ok::<_, WorkerError>(())
+    };
     tokio::select! {
-        ended = run => match ended {
+        ended = drained => match ended {
             Ok(()) => info!(worker = %options.name, "worker drained"),
             Err(error) => warn!(worker = %options.name, %error, "worker ended"),
         },
@@ -157,21 +168,16 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(source: JobSource, concurrency: usize, tasks: &Tasks, shutdown: Shutdown) -> Self {
+    fn new(ahead: Ahead, concurrency: usize, shutdown: Shutdown) -> Self {
         // apalis' own limit layer would need a claim before it knows of a free slot; here the
         // slot travels with the job.
-        let slots = Arc::new(Semaphore::new(concurrency.max(1)));
-        source.options.at_work.runs_at_once(concurrency.max(1));
+        let slots = Arc::new(Semaphore::new(concurrency));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let ahead = Ahead::open();
-        let claims = source.run(concurrency, ahead.clone(), shutdown.clone());
-        let claims = AbortOnDrop(tasks.spawn("claims", claims).abort_handle());
-        let state = (ahead, slots, shutdown, claims);
-        let hands =
-            futures::stream::unfold(state, move |(ahead, slots, shutdown, claims)| async move {
-                let hand = shutdown.cut_short(ahead.next(&slots, cores)).await??;
-                Some((hand, (ahead, slots, shutdown, claims)))
-            });
+        let state = (ahead, slots, shutdown);
+        let hands = futures::stream::unfold(state, move |(ahead, slots, shutdown)| async move {
+            let hand = shutdown.cut_short(ahead.next(&slots, cores)).await??;
+            Some((hand, (ahead, slots, shutdown)))
+        });
         Self {
             hands: hands.boxed(),
         }

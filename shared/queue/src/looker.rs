@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use certmill_tasks::Shutdown;
 use tracing::info;
 
 use crate::claim::{LimitedClaim, claim_limited};
@@ -51,12 +52,13 @@ struct LostClaim {
 }
 
 impl Looker {
-    /// Looks where that is due, and claims up to `want` jobs into `jobs`; none if nothing is due.
-    /// What was claimed before an error is there all the same.
+    /// Looks where that is due, and claims up to `want` jobs into `jobs`; none if nothing is due, and no
+    /// more once the shutdown was asked for. What was claimed before an error is there all the same.
     pub(crate) async fn claim(
         &mut self,
         options: &SourceOptions,
         want: usize,
+        shutdown: &Shutdown,
         jobs: &mut Vec<ClaimedJob>,
     ) -> Result<()> {
         self.take_back(options).await?;
@@ -65,6 +67,9 @@ impl Looker {
             self.probe(options).await?;
         }
         for queue in std::mem::take(&mut self.suspects) {
+            if shutdown.is_requested() {
+                return Ok(());
+            }
             let request = options.request(&queue, 1);
             let claimed = claim_suspect(&options.pool, &request).await;
             jobs.extend(self.unless_lost(&request, claimed)?);
@@ -75,7 +80,7 @@ impl Looker {
         self.claimed_since_probe |= lanes > 0;
         for (nth, queue) in hot.into_iter().enumerate() {
             let left = want.saturating_sub(jobs.len());
-            if left == 0 {
+            if left == 0 || shutdown.is_requested() {
                 // Its turn comes first next time.
                 self.hot.insert(0, queue);
                 continue;

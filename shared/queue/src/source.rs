@@ -1,8 +1,8 @@
 //! Where a worker's next job comes from: claims run ahead of the slots, by the pace of the jobs.
 //!
-//! Invariant: no claim is begun after the shutdown was asked for, and none holds more than runs at
-//! once and what would start within moments. What was claimed and not begun is freed when the process
-//! resigns, or earlier if it waits too long.
+//! Invariant: no claim is begun after the shutdown was asked for, one that is under way then is waited
+//! for, and none holds more than runs at once and what would start within moments. What was claimed and
+//! not begun is freed when the process resigns, or earlier if it waits too long.
 
 use std::time::{Duration, Instant};
 
@@ -94,15 +94,19 @@ impl JobSource {
 
     /// Claims until the shutdown, or until nothing is left where that was asked for.
     pub(crate) async fn run(mut self, concurrency: usize, ahead: Ahead, shutdown: Shutdown) {
-        shutdown.cut_short(self.claim_on(concurrency, &ahead)).await;
+        self.claim_on(concurrency, &ahead, &shutdown).await;
         ahead.close();
     }
 
-    async fn claim_on(&mut self, concurrency: usize, ahead: &Ahead) {
-        loop {
-            let want = self.room(concurrency, ahead).await;
+    async fn claim_on(&mut self, concurrency: usize, ahead: &Ahead, shutdown: &Shutdown) {
+        while let Some(want) = shutdown.cut_short(self.room(concurrency, ahead)).await {
             let mut claimed = Vec::with_capacity(want);
-            let looked = self.looker.claim(&self.options, want, &mut claimed).await;
+            // Never cut short: a claim that commits after its process has resigned would leave jobs to
+            // the rescue, which holds it against them.
+            let looked = self
+                .looker
+                .claim(&self.options, want, shutdown, &mut claimed)
+                .await;
             let came = !claimed.is_empty();
             if came {
                 let (at_work, since) = (&self.options.at_work, Instant::now());
@@ -116,7 +120,7 @@ impl JobSource {
                 self.failures += 1;
                 warn!(%error, "claiming failed");
                 let pause = RECONNECT.delay(self.failures, &mut rand::rng());
-                tokio::time::sleep(pause).await;
+                shutdown.cut_short(tokio::time::sleep(pause)).await;
                 continue;
             }
             self.failures = 0;
@@ -126,7 +130,7 @@ impl JobSource {
             if self.is_over().await {
                 return;
             }
-            self.wait().await;
+            shutdown.cut_short(self.wait()).await;
         }
     }
 

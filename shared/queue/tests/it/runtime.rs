@@ -1,7 +1,7 @@
 //! The apalis adapter: concurrency, lanes, wake-ups, panics, shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use certmill_domain::job::JobState;
@@ -328,6 +328,63 @@ async fn a_shutdown_claims_no_more_and_gives_running_jobs_the_grace() {
         (0, 16),
         "what was claimed ahead is free again"
     );
+}
+
+/// Claims wait in the middle of their statement while somebody holds advisory lock 1.
+const SLOW_CLAIMS: &str = "
+    CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+    CREATE TRIGGER hold_up BEFORE UPDATE ON job FOR EACH ROW WHEN (NEW.state = 1) EXECUTE FUNCTION hold_up();";
+
+#[tokio::test]
+async fn a_claim_that_is_under_way_at_the_shutdown_leaves_nothing_to_the_rescue() {
+    let db = db().await;
+    let a = register(&db, "a").await;
+    sqlx::raw_sql(SLOW_CLAIMS)
+        .execute(db.owner())
+        .await
+        .unwrap();
+    let mut holder = conn(&db).await;
+    sqlx::raw_sql("SELECT pg_advisory_lock(1)")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    add(&db, &new_job()).await;
+    let shutdown = Shutdown::new();
+    let (source, _) = source(&db, a, Duration::from_millis(50));
+    let handler = |_| async { panic!("no job begins after the shutdown") };
+    let waits = || async {
+        let n: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        )
+        .fetch_one(db.owner())
+        .await
+        .unwrap();
+        n == 1
+    };
+    let drained = AtomicBool::new(false);
+    tokio::join!(
+        async {
+            run_worker(run_options(4), source, handler, shutdown.clone()).await;
+            drained.store(true, Ordering::SeqCst);
+        },
+        async {
+            until(waits).await;
+            shutdown.request();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(!drained.load(Ordering::SeqCst), "it waits for the claim");
+            sqlx::raw_sql("SELECT pg_advisory_unlock(1)")
+                .execute(&mut holder)
+                .await
+                .unwrap();
+        }
+    );
+    assert_eq!(resign(&mut conn(&db).await, a).await.unwrap(), 1);
+    let free: bool = sqlx::query_scalar("SELECT state = 0 AND attempt = 0 AND lost = 0 FROM job")
+        .fetch_one(db.app())
+        .await
+        .unwrap();
+    assert!(free, "the job waits as if nobody had had it");
 }
 
 #[tokio::test]
