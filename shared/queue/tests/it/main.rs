@@ -6,6 +6,7 @@
 )]
 
 mod control;
+mod drain;
 mod enqueue;
 mod explain;
 mod fences;

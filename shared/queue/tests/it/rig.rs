@@ -136,6 +136,14 @@ pub async fn claim_one(db: &TestDb, process_id: ProcessId) -> ClaimedJob {
     jobs.remove(0)
 }
 
+/// How many live jobs there are.
+pub async fn live(db: &TestDb) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM job")
+        .fetch_one(db.app())
+        .await
+        .unwrap()
+}
+
 /// Makes every waiting job due, so that a test need not wait for a backoff.
 pub async fn make_due(db: &TestDb) {
     sqlx::query("UPDATE job SET run_at = now() - interval '1 s' WHERE state = 0")
