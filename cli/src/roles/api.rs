@@ -27,8 +27,7 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let loaded = files.load()?;
     let pool = database::pool_with_schema(&settings).await?;
     let tasks = process::tasks()?;
-    process::keep_login(&settings, &tasks, &pool);
-    process::keep_history(&settings, &tasks, &pool);
+    process::watch_over(&settings, &tasks, &pool);
     let app_keys = keyrings::hold(&settings, &tasks, &pool, files, loaded).await?;
     register(&settings, &tasks, &pool).await?;
     if let Err(failure) = open(&settings, &tasks, &pool, app_keys).await {

@@ -44,9 +44,15 @@ pub(super) fn hinter(settings: &Settings, tasks: &Tasks, pool: &Pool) -> Hinter 
     }
 }
 
+/// Watches over the way to the database for as long as the role runs.
+pub(super) fn watch_over(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+    keep_login(settings, tasks, pool);
+    keep_history(settings, tasks, pool);
+}
+
 /// Watches over the login: a refused password is tried again every 5 s only, and read anew where it
 /// comes from a file. The embedded database has no such setting and needs no watch.
-pub(super) fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
     let Some(url) = settings.database.url.clone() else {
         return;
     };
@@ -64,7 +70,7 @@ pub(super) fn keep_login(settings: &Settings, tasks: &Tasks, pool: &Pool) {
 }
 
 /// Watches over what is known of the database's history, and reports what a failover has lost.
-pub(super) fn keep_history(settings: &Settings, tasks: &Tasks, pool: &Pool) {
+fn keep_history(settings: &Settings, tasks: &Tasks, pool: &Pool) {
     let witness = Witness {
         process: settings.worker.name.clone(),
         role: settings.role.as_str(),

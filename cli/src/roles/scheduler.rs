@@ -16,8 +16,7 @@ use crate::failure::Failure;
 pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let pool = database::pool_with_schema(&settings).await?;
     let tasks = process::tasks()?;
-    process::keep_login(&settings, &tasks, &pool);
-    process::keep_history(&settings, &tasks, &pool);
+    process::watch_over(&settings, &tasks, &pool);
     let hinter = process::hinter(&settings, &tasks, &pool);
     start(&settings, &tasks, &pool, hinter, true);
     Ok(process::end(&settings, &tasks, &pool).await)

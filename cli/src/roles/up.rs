@@ -66,8 +66,7 @@ async fn run_roles(settings: &Settings, urls: &Urls) -> Result<Exit, Failure> {
     let pool = database::app_pool(settings, Role::Up, &urls.app).await?;
     admin::ensure_key(&pool, settings).await?;
     let tasks = process::tasks()?;
-    process::keep_login(settings, &tasks, &pool);
-    process::keep_history(settings, &tasks, &pool);
+    process::watch_over(settings, &tasks, &pool);
     let (ca, app) = (key_files::of_ca(settings), key_files::of_app(settings));
     let (ca_loaded, app_loaded) = (ca.load()?, app.load()?);
     let ca_keys = keyrings::hold(settings, &tasks, &pool, ca, ca_loaded).await?;

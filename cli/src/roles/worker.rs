@@ -20,8 +20,7 @@ pub(super) async fn run(settings: Settings) -> Result<Exit, Failure> {
     let loaded = files.load_optional()?;
     let pool = database::pool_with_schema(&settings).await?;
     let tasks = process::tasks()?;
-    process::keep_login(&settings, &tasks, &pool);
-    process::keep_history(&settings, &tasks, &pool);
+    process::watch_over(&settings, &tasks, &pool);
     let ca_keys = match loaded {
         Some(loaded) => Some(keyrings::hold(&settings, &tasks, &pool, files, loaded).await?),
         None => None,

@@ -18,6 +18,32 @@ pub struct Child {
 }
 
 impl Child {
+    /// As [`Child::start`], as this user and group where we are root; else as whoever we are.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_as(
+        (user, group): (u32, u32),
+        name: &str,
+        program: &Path,
+        args: &[String],
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return Self::start(name, program, args, env, log);
+        }
+        // A change of the user ends the tie to our end, so that it is tied anew.
+        let (user, group) = (user.to_string(), group.to_string());
+        let mut all = ["--reuid", &user, "--regid", &group]
+            .map(str::to_owned)
+            .to_vec();
+        all.extend(["--clear-groups", "--pdeathsig", "KILL"].map(str::to_owned));
+        all.push(program.display().to_string());
+        all.extend_from_slice(args);
+        Self::start(name, Path::new("setpriv"), &all, env, log)
+    }
+
     /// Starts a program with nothing in its environment but `env`; its log goes to `log`.
     ///
     /// # Errors

@@ -138,15 +138,15 @@ impl ConnectOptions {
 /// [`Error::Url`], [`Error::Tls`], [`Error::Server`] (too old), [`Error::Unavailable`]
 /// (retry later), [`Error::Refused`] (wrong password, no such database).
 pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool> {
-    let (with_limits, _) = prepare(url, &options).await?;
+    let (with_limits, mut probe) = prepare(url, &options).await?;
     let plain = pool_options(&options);
     if !options.with_history {
+        probe.close().await.ok();
         return Ok(plain.connect_lazy_with(with_limits));
     }
     let history = Arc::new(History::default());
-    let mut first = open(&with_limits, options.acquire_timeout).await?;
-    history.arrive(&mut first).await?;
-    first.close().await.ok();
+    history.arrive(&mut probe).await?;
+    probe.close().await.ok();
     let pool = with_arrivals(plain, history.clone()).connect_lazy_with(with_limits);
     history.belongs_to(&pool);
     Ok(pool)
@@ -157,23 +157,22 @@ pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool
 /// # Errors
 /// As [`connect`].
 pub async fn connect_one(url: &SecretString, options: &ConnectOptions) -> Result<PgConnection> {
-    let (with_limits, _) = prepare(url, options).await?;
+    let (with_limits, probe) = prepare(url, options).await?;
+    probe.close().await.ok();
     open(&with_limits, options.acquire_timeout).await
 }
 
+/// How connections are opened from now on, and the one that told so.
 async fn prepare(
     url: &SecretString,
     options: &ConnectOptions,
-) -> Result<(PgConnectOptions, server::Server)> {
+) -> Result<(PgConnectOptions, PgConnection)> {
     let base = address::parse(url, options.tls)?.statement_cache_capacity(0);
     let named = base.application_name(&format!("certmill-{}", options.role));
     let mut probe = open(&named, options.acquire_timeout).await?;
     let server = server::inspect(&mut probe).await?;
-    probe.close().await.ok();
-    Ok((
-        options.apply(address::parse(url, options.tls)?, server.major),
-        server,
-    ))
+    let with_limits = options.apply(address::parse(url, options.tls)?, server.major);
+    Ok((with_limits, probe))
 }
 
 /// Opens one connection, in the words of [`login`] where that fails.

@@ -36,7 +36,8 @@ the sum. The database that `up` brings along is sized for its pool.
 Behind a pooler in transaction mode set `database.pooler = \"transaction\"`: start-up options are then not
 sent, idle workers poll, and the time limits of statements must be set with `ALTER ROLE .. SET`, as well
 as `plan_cache_mode = force_generic_plan`, `enable_seqscan = off`, `jit = off` and
-`max_parallel_workers_per_gather = 0`, by which statements are planned. The pooler must carry prepared statements (PgBouncer 1.21 or newer,
+`max_parallel_workers_per_gather = 0`, by which statements are planned. The pooler must
+carry prepared statements (PgBouncer 1.21 or newer,
 `max_prepared_statements` above 0); a role refuses to start behind one that does not. Through one in
 session mode any release will do, set up alike. Migrations need a direct address in `migrate_url`.
 

@@ -117,20 +117,6 @@ impl Ledger {
         .await?)
     }
 
-    /// How many jobs a process has.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn running(&self, name: &str) -> Result<i64> {
-        Ok(sqlx::query_scalar(
-            "SELECT count(*) FROM job j JOIN process p ON p.id = j.worker_id \
-             WHERE j.state = 1 AND p.label = $1",
-        )
-        .bind(name)
-        .fetch_one(&self.pool)
-        .await?)
-    }
-
     /// The jobs that a worker of this label runs.
     ///
     /// # Errors

@@ -19,6 +19,9 @@ use crate::rig::Child;
 /// Where distributions put it.
 const PLACES: [&str; 2] = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
 
+/// User and group without rights.
+const NOBODY: (u32, u32) = (65534, 65534);
+
 /// The pooler and what is behind it.
 pub struct Pooler {
     program: PathBuf,
@@ -123,16 +126,8 @@ impl Pooler {
 }
 
 fn begin(program: &Path, folder: &Path, nth: u32) -> Result<Child> {
-    let program = program.display().to_string();
     let config = folder.join("config").display().to_string();
-    let mut args = Vec::new();
-    if rustix::process::geteuid().is_root() {
-        // It refuses to run as root, and a change of the user ends the tie to our end.
-        args.extend(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-        args.extend(["--pdeathsig", "KILL"]);
-    }
-    args.extend([program.as_str(), config.as_str()]);
-    let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
     let log = folder.join(format!("{nth}.log"));
-    Child::start("pgbouncer", Path::new("setpriv"), &args, &[], &log)
+    // It refuses to run as root.
+    Child::start_as(NOBODY, "pgbouncer", program, &[config], &[], &log)
 }

@@ -53,7 +53,7 @@ impl Stage {
     /// The database's.
     pub async fn until_busy(&self, name: &str) -> Result<()> {
         let give_up = Instant::now() + MOMENT;
-        while Instant::now() < give_up && self.site.ledger.running(name).await? == 0 {
+        while Instant::now() < give_up && self.site.ledger.held(name).await?.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())

@@ -145,18 +145,9 @@ impl Owner {
         env: &[(String, String)],
         log: &Path,
     ) -> Result<Child> {
-        let mut all = Vec::new();
-        let mut first = program;
-        let shown = program.display().to_string();
-        if geteuid().is_root() {
-            // A change of the user ends the tie to our end, so that it is tied anew.
-            first = Path::new("setpriv");
-            let (user, group) = (self.user.to_string(), self.group.to_string());
-            all.extend(["--reuid", &user, "--regid", &group].map(str::to_owned));
-            all.extend(["--clear-groups", "--pdeathsig", "KILL", &shown].map(str::to_owned));
-        }
-        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let name = program.file_name().unwrap_or_default().to_string_lossy();
-        Child::start(&name, first, &all, env, log)
+        let owner = (self.user, self.group);
+        Child::start_as(owner, &name, program, &args, env, log)
     }
 }

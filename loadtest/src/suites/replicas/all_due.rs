@@ -1,7 +1,7 @@
 //! All of a large table is due at once, and the lanes of the issuers are done with whatever they get.
 //!
-//! Invariant: scheduler and sweep are the product's, with its default slot; only the jobs that the sweep
-//! enqueues do nothing, so that what is measured is the sweep and the queue.
+//! Invariant: scheduler and sweep are the product's, with a slot of a second; only the jobs that the
+//! sweep enqueues do nothing, so that what is measured is the sweep and the queue.
 
 use std::time::{Duration, Instant};
 

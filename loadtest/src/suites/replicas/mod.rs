@@ -21,7 +21,8 @@ with two; the clock of the database runs from the claim of the sweep's job to th
 client's from the moment at which they are due (which adds the wait for the slot of 1 s). Reads are one client's \
 list of 50 certificates, one after the other, meanwhile and before. *A million*: the table holds 1,000,000 \
 certificates, of which none, or 10,000, are due; the figure is how long the sweep's job took; the lane of the \
-renewals is paused. *All due*: all of them are due at once, and the jobs that the sweep enqueues are completed at once by a worker whose jobs do nothing; once a run, from the start of the scheduler to the \
+renewals is paused. *All due*: all of them are due at once, and the jobs that the sweep \
+enqueues are completed at once by a worker whose jobs do nothing; once a run, from the start of the scheduler to the \
 end of the last job.";
 
 /// Runs the suite.

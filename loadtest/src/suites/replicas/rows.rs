@@ -47,7 +47,7 @@ pub async fn sweep_to_last_s(pool: &Pool) -> Result<f64> {
     took.context("no sweep took anything")
 }
 
-/// Durations in milliseconds of the sweeps after this job that took so many; and the newest job.
+/// Durations in milliseconds of the sweeps after this one that took so many.
 pub async fn sweeps_ms(pool: &Pool, after: i64, taken: i32) -> Result<Vec<f64>> {
     let sql = "SELECT extract(epoch FROM finalized_at - claimed_at)::float8 * 1000 FROM job_history \
                WHERE kind = 'renewal_sweep' AND outcome = 2 AND id > $1 \
@@ -59,12 +59,6 @@ pub async fn sweeps_ms(pool: &Pool, after: i64, taken: i32) -> Result<Vec<f64>> 
 /// The newest sweep that has ended.
 pub async fn newest_sweep(pool: &Pool) -> Result<i64> {
     let sql = "SELECT coalesce(max(id), 0) FROM job_history WHERE kind = 'renewal_sweep'";
-    Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
-}
-
-/// The newest job that has ended.
-pub async fn newest_ended(pool: &Pool) -> Result<i64> {
-    let sql = "SELECT coalesce(max(id), 0) FROM job_history";
     Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
 }
 

@@ -189,13 +189,13 @@ async fn large_table(rig: &Rig, extent: Extent) -> Result<Vec<Figure>> {
     say::line(&format!("filling the table up to {many} certificates"));
     rows::pause_issuers(pool).await?;
     rows::fill_up(pool, i64::try_from(many)?).await?;
-    let start = rows::newest_ended(pool).await?;
+    let start = rows::newest_sweep(pool).await?;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let nothing = rows::sweeps_ms(pool, start, 0).await?;
     let (cohort, mut enqueued) = (extent.share(MANY_DUE), Vec::new());
     let taken = i32::try_from(cohort)?;
     for _ in 0..extent.rounds {
-        let before = rows::newest_ended(pool).await?;
+        let before = rows::newest_sweep(pool).await?;
         rows::copies_fall_due(pool, taken).await?;
         enqueued.push(sweep_of(rig, before, taken).await? / 1e3);
         rows::forget_renewals(pool).await?;

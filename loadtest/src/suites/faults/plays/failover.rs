@@ -3,7 +3,7 @@
 //! Invariant: when a play ends, every process works on the promoted server, and has reported what it
 //! misses there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -18,7 +18,7 @@ const REPORTED_WITHIN: Duration = Duration::from_secs(45);
 /// One that is led to the old primary once more must refuse it in this time.
 const ASTRAY: Duration = Duration::from_secs(4);
 /// Whether the standby follows.
-const BEHIND: &str = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+const FOLLOWS: &str = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
 
 /// The half that moves first.
 const HALF: [&str; 3] = ["api-2", "worker-2", "scheduler-2"];
@@ -61,13 +61,17 @@ pub async fn two_primaries(stage: &mut Stage) -> Result<u64> {
         stage.site.log_lines().iter().any(refused),
         "nobody has refused the old primary"
     );
-    let all: Vec<_> = MEMBERS.iter().map(|member| member.0).collect();
-    lead(stage, &all, Site::lead_to_standby).await?;
+    lead(
+        stage,
+        &MEMBERS.map(|member| member.0),
+        Site::lead_to_standby,
+    )
+    .await?;
     lost(stage).await
 }
 
 async fn following(stage: &Stage) -> Result<()> {
-    let follows = stage.site.ledger.number(BEHIND).await?;
+    let follows = stage.site.ledger.number(FOLLOWS).await?;
     ensure!(follows == 1, "the standby does not follow");
     Ok(())
 }
@@ -79,8 +83,12 @@ async fn take_over(stage: &mut Stage) -> Result<()> {
     tokio::time::sleep(LAG).await;
     stage.site.proxies().for_each(|proxy| proxy.set(Mode::Cut));
     stage.site.promote().await?;
-    let all: Vec<_> = MEMBERS.iter().map(|member| member.0).collect();
-    lead(stage, &all, Site::lead_to_standby).await
+    lead(
+        stage,
+        &MEMBERS.map(|member| member.0),
+        Site::lead_to_standby,
+    )
+    .await
 }
 
 /// Ends the connections of these processes, and leads new ones elsewhere.
@@ -104,10 +112,10 @@ async fn lead(
 async fn lost(stage: &Stage) -> Result<u64> {
     let reported = "SELECT count(DISTINCT process) FROM history_cut";
     let everybody = i64::try_from(MEMBERS.len())?;
-    let give_up = std::time::Instant::now() + REPORTED_WITHIN;
+    let give_up = Instant::now() + REPORTED_WITHIN;
     while stage.site.ledger.number(reported).await? < everybody {
         ensure!(
-            std::time::Instant::now() < give_up,
+            Instant::now() < give_up,
             "not every process has reported what it misses"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
