@@ -25,7 +25,7 @@ pub(crate) struct Admission {
 impl Admission {
     /// As many places as fit the pool.
     pub(crate) fn for_pool(pool: &Pool) -> Self {
-        let places = PER_CONNECTION * pool.options().get_max_connections().max(1) as usize;
+        let places = PER_CONNECTION * pool.max_connections().max(1) as usize;
         Self {
             requests: Arc::new(Semaphore::new(places)),
             waits: Arc::new(Semaphore::new(places / 2)),

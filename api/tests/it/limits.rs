@@ -212,7 +212,7 @@ async fn too_much_at_once_is_sent_away_at_once() {
         .execute(&mut session)
         .await
         .unwrap();
-    let places = 16 * api.context.pool.options().get_max_connections() as usize;
+    let places = 16 * api.context.pool.max_connections() as usize;
     // One connection carries 100 requests at once, so there must be several.
     let clients = [
         client(&api.root.pem()),

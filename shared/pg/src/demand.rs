@@ -106,7 +106,7 @@ pub fn announcing(pool: &Pool) -> PgConnectOptions {
 }
 
 fn most(pool: &Pool) -> u32 {
-    pool.options().get_max_connections() + BESIDE_THE_POOL
+    pool.max_connections() + BESIDE_THE_POOL
 }
 
 /// The processes behind these names; one that shows several names counts once.

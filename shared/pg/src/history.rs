@@ -6,7 +6,7 @@
 //! databases of one process never mix.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::types::time::OffsetDateTime;
@@ -23,9 +23,6 @@ const REMEMBERED_MAX: usize = 32_768;
 /// A transaction that was open when the process moved may be acknowledged by the old server so much
 /// later; until then a look at the new one is not the last.
 const STRAGGLERS: Duration = Duration::from_secs(60);
-
-/// The histories of the pools that were opened with one.
-static ALL: Mutex<Vec<(usize, Arc<History>)>> = Mutex::new(Vec::new());
 
 /// A change that somebody was told to be committed: its audit row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,23 +70,6 @@ struct Known {
 }
 
 impl History {
-    /// The history of a pool, if it was opened with one.
-    #[must_use]
-    pub fn of(pool: &Pool) -> Option<Arc<Self>> {
-        let key = key(pool);
-        let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|one| one.0 == key).map(|one| one.1.clone())
-    }
-
-    /// From now on this is the history of this pool.
-    pub(crate) fn belongs_to(self: &Arc<Self>, pool: &Pool) {
-        let key = key(pool);
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        // The pool that lived at this address before is gone.
-        all.retain(|one| one.0 != key);
-        all.push((key, self.clone()));
-    }
-
     /// Looks at where a new connection leads to.
     ///
     /// # Errors
@@ -197,15 +177,10 @@ impl History {
 /// The database's; [`Error::Unavailable`] where it must not be worked on.
 pub async fn connect_beside(pool: &Pool) -> Result<PgConnection> {
     let mut conn = demand::announcing(pool).connect().await?;
-    if let Some(history) = History::of(pool) {
+    if let Some(history) = pool.history() {
         history.arrive(&mut conn).await?;
     }
     Ok(conn)
-}
-
-/// Clones of a pool share what they were opened with.
-fn key(pool: &Pool) -> usize {
-    std::ptr::from_ref(pool.options()).addr()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod acceptance;
 mod address;
+mod connect;
 mod demand;
 pub mod embedded;
 mod error;
@@ -21,9 +22,11 @@ mod schema_state;
 mod server;
 mod tx;
 pub mod vitals;
+mod warm;
 
 pub use acceptance::RunningBuild;
 pub use address::{TlsRule, user_of};
+pub use connect::{ConnectOptions, PLANNING, connect, connect_one};
 pub use demand::Demand;
 pub use error::{Error, Result};
 pub use history::{Acknowledged, History, Moved, connect_beside};
@@ -33,7 +36,7 @@ pub use locks::{MigrationPlan, PlannedLock, PlannedMigration, migration_plan};
 pub use login::Refusal;
 pub use migrator::{known_range, migrate, newest_migration};
 pub use place::Place;
-pub use pool::{ConnectOptions, Connection, PLANNING, Pool, PoolConnection, connect, connect_one};
+pub use pool::{Connection, Pool, PoolConnection};
 pub use pooling::{Pooling, pooling, require_fit};
 pub use schema_state::{SchemaState, schema_state};
 pub use server::{MINIMUM_MAJOR, TESTED_MAJOR};

@@ -1,238 +1,244 @@
-//! Opens pools and single connections for one role of certmill.
+//! The pool of a role, and the connections that it lends.
 //!
-//! Invariant: a connection handed out is outside any transaction. sqlx takes one back whose `BEGIN`
-//! was sent but not yet answered when its future was dropped, so [`crate::begin`] is never left
-//! half-way.
+//! Invariant: a connection handed out is outside any transaction, and nothing that was begun on it still
+//! runs. sqlx takes one back whose `BEGIN` was sent but not yet answered when its future was dropped, so
+//! [`crate::begin`] is never left half-way.
+//!
+//! sqlx asks the server once more whenever it takes a connection back, since it cannot know whether what
+//! was done on it has ended. Here that is often known: then the connection is kept warm, and the next
+//! statement has it without a question and without a task ([`Warm`]).
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use secrecy::SecretString;
-use sqlx::pool::PoolConnectionMetadata;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use futures::future::{BoxFuture, TryFutureExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 
-use crate::address::{self, TlsRule};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::history::History;
-use crate::{Error, Result, login, server};
-
-/// A pool of connections of one role.
-pub type Pool = sqlx::PgPool;
+use crate::warm::{Resting, Warm};
 
 /// One connection, whoever owns it.
-pub type Connection = sqlx::PgConnection;
+pub type Connection = PgConnection;
+
+/// A pool of connections of one role; clones are the same pool.
+///
+/// A statement that is given to the pool itself arrives whole, however many rows it has.
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    inner: PgPool,
+    /// As many as connections: who holds one never waits for what rests.
+    permits: Arc<Semaphore>,
+    warm: Arc<Warm>,
+    history: Option<Arc<History>>,
+}
+
+impl Pool {
+    pub(crate) fn over(inner: PgPool, history: Option<Arc<History>>) -> Self {
+        let warm = Arc::new(Warm::new(inner.clone(), history.clone()));
+        let most = inner.options().get_max_connections() as usize;
+        Self(Arc::new(Shared {
+            inner,
+            permits: Arc::new(Semaphore::new(most)),
+            warm,
+            history,
+        }))
+    }
+
+    /// What is known of the history of its database, if the pool was opened with one.
+    #[must_use]
+    pub fn history(&self) -> Option<&Arc<History>> {
+        self.0.history.as_ref()
+    }
+
+    /// A connection, as soon as one is free.
+    ///
+    /// # Errors
+    /// None is free within the time that the pool was opened with, or none can be opened.
+    pub async fn acquire(&self) -> sqlx::Result<PoolConnection> {
+        let Shared { inner, warm, .. } = &*self.0;
+        let permit = match self.0.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.permit().await?,
+        };
+        let lent = match warm.take() {
+            Some(resting) => resting,
+            None => Resting {
+                conn: inner.acquire().await?,
+                proved: Instant::now(),
+            },
+        };
+        Ok(PoolConnection {
+            lent: Some(lent),
+            warm: warm.clone(),
+            settled: false,
+            _permit: permit,
+        })
+    }
+
+    async fn permit(&self) -> sqlx::Result<OwnedSemaphorePermit> {
+        let patience = self.0.inner.options().get_acquire_timeout();
+        let permit = self.0.permits.clone().acquire_owned();
+        match tokio::time::timeout(patience, permit).await {
+            Ok(permit) => permit.map_err(|_| sqlx::Error::PoolClosed),
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// Most connections that it opens.
+    #[must_use]
+    pub fn max_connections(&self) -> u32 {
+        self.0.inner.options().get_max_connections()
+    }
+
+    /// What it opens connections with.
+    #[must_use]
+    pub fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.0.inner.connect_options()
+    }
+
+    /// From now on connections are opened with these.
+    pub fn set_connect_options(&self, options: PgConnectOptions) {
+        self.0.inner.set_connect_options(options);
+    }
+
+    /// Lends nothing any more; resolves when all connections are back and closed.
+    pub async fn close(&self) {
+        let closed = self.0.inner.close();
+        self.0.warm.clear();
+        closed.await;
+    }
+}
+
+/// A pool that others have opened, without a history.
+impl From<PgPool> for Pool {
+    fn from(inner: PgPool) -> Self {
+        Self::over(inner, None)
+    }
+}
+
+impl<'p> Executor<'p> for &'p Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        let whole = async move {
+            let mut conn = pool.acquire().await?;
+            let parts: Vec<_> = conn.fetch_many(query).try_collect().await?;
+            conn.settle();
+            Ok(stream::iter(parts).map(Ok))
+        };
+        Box::pin(whole.try_flatten_stream())
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        Box::pin(async move {
+            let mut conn = pool.acquire().await?;
+            let row = conn.fetch_optional(query).await?;
+            conn.settle();
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.acquire().await?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<sqlx::Describe<Postgres>>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.acquire().await?.describe(sql).await })
+    }
+}
 
 /// A connection out of a pool, given back when it is dropped.
-pub type PoolConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
-
-/// A connection that was used so recently is handed out unasked: giving it back proved it alive.
-const PROVED_FOR: Duration = Duration::from_secs(1);
-
-/// First version that knows `transaction_timeout`.
-const TRANSACTION_TIMEOUT_SINCE: u32 = 17;
-
-/// How statements are planned: once a connection, for whatever they are asked with and for every
-/// size that a table will have. Left to itself, the server plans a statement anew for each short
-/// list of ids, which costs more than to run it; and a plan that was made while a table was small,
-/// above all by the checks of foreign keys, would go on to scan it from end to end when it has
-/// grown. The price of a forbidden scan, where there is no other way, must not start the compiler. Nor
-/// may a large table start processes for one page of it: they cost more than the page.
-pub const PLANNING: [(&str, &str); 4] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("jit", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-];
-
-/// A start-up option that nobody sets elsewhere: where it arrives, the others do as well.
-pub(crate) const MARK: (&str, &str) = ("certmill.options", "arrived");
-
-/// How to connect. Start from [`ConnectOptions::new`] and change what differs.
-#[derive(Debug, Clone)]
-pub struct ConnectOptions {
-    /// Role word, shown by the server as `certmill-<role>`.
-    pub role: String,
-    /// Most connections that this pool opens.
-    pub max_connections: u32,
-    /// Longest wait for a free connection.
-    pub acquire_timeout: Duration,
-    /// Longest run of one statement; zero = no limit.
-    pub statement_timeout: Duration,
-    /// Longest wait for a lock; zero = no limit.
-    pub lock_timeout: Duration,
-    /// Longest idle time inside a transaction; zero = no limit.
-    pub idle_in_transaction_timeout: Duration,
-    /// Longest transaction, on servers that can limit it (17 and newer); zero = no limit.
-    pub transaction_timeout: Duration,
-    /// What protection a connection to another machine needs.
-    pub tls: TlsRule,
-    /// True behind a transaction-mode pooler: no start-up options (the pooler refuses them; set
-    /// the limits and how statements are planned with `ALTER ROLE`). It must carry prepared
-    /// statements, since each statement is one.
-    pub pooler: bool,
-    /// True for whoever works here: only a primary will do, and never one that lacks what this
-    /// process has seen before. See [`History`].
-    pub with_history: bool,
+#[derive(Debug)]
+pub struct PoolConnection {
+    /// None once it was taken out for good.
+    lent: Option<Resting>,
+    warm: Arc<Warm>,
+    settled: bool,
+    /// Given back after the connection.
+    _permit: OwnedSemaphorePermit,
 }
 
-impl ConnectOptions {
-    /// The limits that every role of certmill runs with: 10 connections, statement 15 s,
-    /// lock 5 s, idle in transaction 5 s, transaction 30 s, free connection 10 s.
-    pub fn new(role: impl Into<String>) -> Self {
-        Self {
-            role: role.into(),
-            max_connections: 10,
-            acquire_timeout: Duration::from_secs(10),
-            statement_timeout: Duration::from_secs(15),
-            lock_timeout: Duration::from_secs(5),
-            idle_in_transaction_timeout: Duration::from_secs(5),
-            transaction_timeout: Duration::from_secs(30),
-            tls: TlsRule::default(),
-            pooler: false,
-            with_history: false,
+impl PoolConnection {
+    /// Says that all that was done on it has ended, well, and outside a transaction: dropped now, it is
+    /// kept warm. Whatever is done on it later takes that back.
+    pub fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    /// Passes on how a read has ended, and settles it if that was well.
+    ///
+    /// # Errors
+    /// The read's own.
+    pub fn settled_by<T, E>(mut self, read: Result<T, E>) -> Result<T, E> {
+        if read.is_ok() {
+            self.settle();
+        }
+        read
+    }
+
+    /// Closes it when it is dropped, instead of giving it back.
+    pub fn close_on_drop(&mut self) {
+        self.settled = false;
+        if let Some(lent) = &mut self.lent {
+            lent.conn.close_on_drop();
         }
     }
+}
 
-    /// Same, with another number of connections.
-    #[must_use]
-    pub fn max_connections(mut self, n: u32) -> Self {
-        self.max_connections = n;
-        self
+const LENT: &str = "taken out only by its drop";
+
+impl Deref for PoolConnection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.lent.as_ref().expect(LENT).conn
     }
+}
 
-    /// What every connection is opened with, by the names of the server's settings. A pooler passes
-    /// none of it on: set it for the login with `ALTER ROLE` there.
-    #[must_use]
-    pub fn settings(&self, server_major: u32) -> Vec<(&'static str, String)> {
-        let mut limits = vec![
-            ("statement_timeout", self.statement_timeout),
-            ("lock_timeout", self.lock_timeout),
-            (
-                "idle_in_transaction_session_timeout",
-                self.idle_in_transaction_timeout,
-            ),
-        ];
-        if server_major >= TRANSACTION_TIMEOUT_SINCE {
-            limits.push(("transaction_timeout", self.transaction_timeout));
+impl DerefMut for PoolConnection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.settled = false;
+        &mut self.lent.as_mut().expect(LENT).conn
+    }
+}
+
+impl Drop for PoolConnection {
+    fn drop(&mut self) {
+        if self.settled
+            && let Some(lent) = self.lent.take()
+        {
+            self.warm.put(lent);
         }
-        let planning = PLANNING.map(|(setting, value)| (setting, value.to_owned()));
-        let limits = limits
-            .into_iter()
-            .map(|(setting, limit)| (setting, format!("{}ms", limit.as_millis())));
-        planning.into_iter().chain(limits).collect()
     }
-
-    fn apply(&self, options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
-        let options = options.application_name(&format!("certmill-{}", self.role));
-        if self.pooler {
-            return options;
-        }
-        options.options([MARK]).options(self.settings(server_major))
-    }
-}
-
-/// Opens a pool after one connection proved that the server is there, of a known version and
-/// willing. Connections are opened as they are needed.
-///
-/// # Errors
-/// [`Error::Url`], [`Error::Tls`], [`Error::Server`] (too old), [`Error::Unavailable`]
-/// (retry later), [`Error::Refused`] (wrong password, no such database).
-pub async fn connect(url: &SecretString, options: ConnectOptions) -> Result<Pool> {
-    let (with_limits, mut probe) = prepare(url, &options).await?;
-    let plain = pool_options(&options);
-    if !options.with_history {
-        probe.close().await.ok();
-        return Ok(plain.connect_lazy_with(with_limits));
-    }
-    let history = Arc::new(History::default());
-    history.arrive(&mut probe).await?;
-    probe.close().await.ok();
-    let pool = with_arrivals(plain, history.clone()).connect_lazy_with(with_limits);
-    history.belongs_to(&pool);
-    Ok(pool)
-}
-
-/// One connection outside any pool, with the same limits: for LISTEN, beats, and tests.
-///
-/// # Errors
-/// As [`connect`].
-pub async fn connect_one(url: &SecretString, options: &ConnectOptions) -> Result<PgConnection> {
-    let (with_limits, probe) = prepare(url, options).await?;
-    probe.close().await.ok();
-    open(&with_limits, options.acquire_timeout).await
-}
-
-/// How connections are opened from now on, and the one that told so.
-async fn prepare(
-    url: &SecretString,
-    options: &ConnectOptions,
-) -> Result<(PgConnectOptions, PgConnection)> {
-    let base = address::parse(url, options.tls)?.statement_cache_capacity(0);
-    let named = base.application_name(&format!("certmill-{}", options.role));
-    let mut probe = open(&named, options.acquire_timeout).await?;
-    let server = server::inspect(&mut probe).await?;
-    let with_limits = options.apply(address::parse(url, options.tls)?, server.major);
-    Ok((with_limits, probe))
-}
-
-/// Opens one connection, in the words of [`login`] where that fails.
-pub(crate) async fn open(options: &PgConnectOptions, patience: Duration) -> Result<PgConnection> {
-    match tokio::time::timeout(patience, options.connect()).await {
-        Ok(Err(sqlx::Error::Io(why))) => Err(Error::Unavailable(login::unreachable(
-            &place(options),
-            &why,
-        ))),
-        Ok(Err(sqlx::Error::Tls(why))) => Err(Error::Tls(login::tls(&place(options), &why))),
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Unavailable(format!(
-            "{} did not answer within {} s; check the network and the firewall between here and \
-             there",
-            place(options),
-            patience.as_secs()
-        ))),
-    }
-}
-
-/// Where the server is looked for, as people write it.
-fn place(options: &PgConnectOptions) -> String {
-    match options.get_socket() {
-        Some(folder) => folder.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    }
-}
-
-/// Each new connection is looked at before anybody gets it, and one that was opened before the last
-/// move is not handed out any more.
-fn with_arrivals(options: PgPoolOptions, history: Arc<History>) -> PgPoolOptions {
-    let before = history.clone();
-    options
-        .after_connect(move |conn, _| {
-            let history = history.clone();
-            Box::pin(async move {
-                let arrived = history.arrive(conn).await;
-                arrived.map_err(|error| sqlx::Error::Protocol(error.to_string()))
-            })
-        })
-        .before_acquire(move |conn, meta| {
-            let outlived = before.outlived_by(meta.age);
-            Box::pin(async move { Ok(!outlived && proved(conn, meta).await?) })
-        })
-}
-
-fn pool_options(options: &ConnectOptions) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .idle_timeout(Duration::from_secs(300))
-        .max_lifetime(Duration::from_secs(1800))
-        .test_before_acquire(false)
-        .before_acquire(|conn, meta| Box::pin(proved(conn, meta)))
-}
-
-/// Whether a connection may be handed on; one that fails here is replaced.
-async fn proved(conn: &mut PgConnection, meta: PoolConnectionMetadata) -> sqlx::Result<bool> {
-    if meta.idle_for >= PROVED_FOR {
-        conn.ping().await?;
-    }
-    Ok(true)
 }

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use crate::address::{self, TlsRule};
-use crate::{ConnectOptions, Error, Pool, Result, pool};
+use crate::{ConnectOptions, Error, Pool, Result, connect};
 
 /// A pooler, as far as it can be seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub async fn pooling(url: &SecretString, tls: TlsRule, patience: Duration) -> Re
         return Ok(Pooling::Transaction { keeps_statements });
     }
     let with_options = plain.options([("statement_timeout", TRIAL)]);
-    match pool::open(&with_options, patience).await {
+    match connect::open(&with_options, patience).await {
         Ok(mut conn) => {
             let row = conn
                 .fetch_one(sqlx::raw_sql("SHOW statement_timeout"))
@@ -99,19 +99,19 @@ pub async fn require_fit(url: &SecretString, options: &ConnectOptions, pool: &Po
 async fn options_arrive(pool: &Pool) -> Result<bool> {
     let mark = format!(
         "SELECT coalesce(current_setting('{}', true), '')",
-        pool::MARK.0
+        connect::MARK.0
     );
     let arrived: String = sqlx::query_scalar(sqlx::AssertSqlSafe(mark))
         .fetch_one(pool)
         .await?;
-    Ok(arrived == pool::MARK.1)
+    Ok(arrived == connect::MARK.1)
 }
 
 /// While one session is idle, another one opens a transaction: behind a pooler in transaction mode
 /// it gets the server process of the first, which then finds itself on another one.
 async fn shares_sessions(plain: &PgConnectOptions, patience: Duration) -> Result<bool> {
-    let mut idle = pool::open(plain, patience).await?;
-    let mut busy = pool::open(plain, patience).await?;
+    let mut idle = connect::open(plain, patience).await?;
+    let mut busy = connect::open(plain, patience).await?;
     let before = server_process(&mut idle).await?;
     busy.execute(sqlx::raw_sql("BEGIN")).await?;
     let other = server_process(&mut busy).await?;
@@ -127,7 +127,7 @@ async fn shares_sessions(plain: &PgConnectOptions, patience: Duration) -> Result
 async fn keeps_statements(plain: &PgConnectOptions, patience: Duration) -> Result<bool> {
     let mut sessions = Vec::new();
     for _ in 0..2 {
-        sessions.push(pool::open(plain, patience).await?);
+        sessions.push(connect::open(plain, patience).await?);
     }
     let mut kept = true;
     for session in &mut sessions {

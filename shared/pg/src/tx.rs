@@ -6,15 +6,18 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use certmill_tasks::carry_through;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
+use sqlx::postgres::PgTransactionManager;
+use sqlx_core::transaction::TransactionManager as _;
 
-use crate::Pool;
 use crate::history::{Acknowledged, History};
+use crate::{Pool, PoolConnection};
 
 /// A transaction; dropped without commit, it is rolled back.
 #[derive(Debug)]
-pub struct Tx<'c> {
-    inner: Transaction<'c, Postgres>,
+pub struct Tx {
+    conn: PoolConnection,
+    open: bool,
     history: Option<Arc<History>>,
     written: Vec<Acknowledged>,
 }
@@ -24,20 +27,22 @@ pub struct Tx<'c> {
 ///
 /// # Errors
 /// No connection is to be had, or the server refuses.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the place that keeps the begin from being left half-way"
-)]
-pub async fn begin(pool: &Pool) -> sqlx::Result<Tx<'static>> {
-    let (history, pool) = (History::of(pool), pool.clone());
-    Ok(Tx {
-        inner: carry_through(async move { pool.begin().await }).await?,
-        history,
-        written: Vec::new(),
-    })
+pub async fn begin(pool: &Pool) -> sqlx::Result<Tx> {
+    let pool = pool.clone();
+    let begun = async move {
+        let mut conn = pool.acquire().await?;
+        PgTransactionManager::begin(&mut conn, None).await?;
+        Ok(Tx {
+            conn,
+            open: true,
+            history: pool.history().cloned(),
+            written: Vec::new(),
+        })
+    };
+    carry_through(begun).await
 }
 
-impl Tx<'_> {
+impl Tx {
     /// Whether anybody remembers what is written here.
     #[must_use]
     pub fn is_remembered(&self) -> bool {
@@ -53,12 +58,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// The database's; unless it refused the statement itself, the outcome is unknown.
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.inner.commit().await?;
-        if let Some(history) = self.history
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::commit(&mut self.conn).await?;
+        self.has_ended();
+        if let Some(history) = self.history.take()
             && !self.written.is_empty()
         {
-            history.remember(self.written);
+            history.remember(std::mem::take(&mut self.written));
         }
         Ok(())
     }
@@ -67,21 +73,37 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// The connection broke, which takes it back as well.
-    pub async fn rollback(self) -> sqlx::Result<()> {
-        self.inner.rollback().await
+    pub async fn rollback(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::rollback(&mut self.conn).await?;
+        self.has_ended();
+        Ok(())
+    }
+
+    fn has_ended(&mut self) {
+        self.open = false;
+        self.conn.settle();
     }
 }
 
-impl Deref for Tx<'_> {
+impl Deref for Tx {
     type Target = PgConnection;
 
     fn deref(&self) -> &Self::Target {
-        &self.inner
+        &self.conn
     }
 }
 
-impl DerefMut for Tx<'_> {
+impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.inner
+        &mut self.conn
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if self.open {
+            // Queued, and sent when the connection is given back.
+            PgTransactionManager::start_rollback(&mut self.conn);
+        }
     }
 }

@@ -57,7 +57,7 @@ pub trait Effects: Send + Sync + 'static {
     /// Anything: the transaction is rolled back and the jobs are tried one by one.
     fn apply(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         accepted: &[&Finished],
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 }

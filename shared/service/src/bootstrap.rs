@@ -84,7 +84,7 @@ async fn seed_once(owner: &Pool, ca_keys: &Keyring, app_keys: &Keyring) -> Resul
 }
 
 /// An empty database takes the id; one that knows others refuses a keyring that lacks one of them.
-async fn register(tx: &mut Tx<'_>, purpose: &str, keys: &Keyring) -> Result<(), Error> {
+async fn register(tx: &mut Tx, purpose: &str, keys: &Keyring) -> Result<(), Error> {
     let known = kek::known(&mut *tx, purpose).await?;
     if known.is_empty() {
         return Ok(kek::register(&mut *tx, &keys.current().id().to_string(), purpose).await?);

@@ -38,7 +38,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::Store`] if no connection is to be had.
-    pub async fn begin(&self) -> Result<Tx<'static>, Error> {
+    pub async fn begin(&self) -> Result<Tx, Error> {
         begin(&self.pool).await
     }
 
@@ -56,14 +56,14 @@ impl Context {
 }
 
 /// Opens a transaction on a pool.
-pub(crate) async fn begin(pool: &Pool) -> Result<Tx<'static>, Error> {
+pub(crate) async fn begin(pool: &Pool) -> Result<Tx, Error> {
     certmill_pg::begin(pool)
         .await
         .map_err(|error| Error::Store(error.into()))
 }
 
 /// Commits; an error here means that the outcome is unknown.
-pub(crate) async fn commit(tx: Tx<'_>) -> Result<(), Error> {
+pub(crate) async fn commit(tx: Tx) -> Result<(), Error> {
     tx.commit()
         .await
         .map_err(|error| Error::Store(error.into()))

@@ -4,7 +4,7 @@
 
 use crate::{Caller, Context, Error};
 use certmill_domain::ids::{CutId, TeamId};
-use certmill_pg::{Acknowledged, History, Moved, Pool};
+use certmill_pg::{Acknowledged, Moved, Pool};
 use certmill_store::event::NewEvent;
 use certmill_store::history_cut::{self, CutRow, LostRow, NewCut};
 use certmill_store::{audit, journal};
@@ -37,7 +37,7 @@ pub struct Losses {
 
 /// Looks into each move of the pool for as long as the process lives: drop it to end it.
 pub async fn watch(pool: Pool, witness: Witness) {
-    let Some(history) = History::of(&pool) else {
+    let Some(history) = pool.history() else {
         return;
     };
     loop {

@@ -39,7 +39,7 @@ pub(crate) async fn forget_old(pool: &Pool) -> Result<u64, Error> {
 
 /// Reserves the key inside `tx`; `Some` is the stored outcome of the first request.
 pub(crate) async fn replay<T: DeserializeOwned>(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     idempotency: Option<&Idempotency>,
 ) -> Result<Option<T>, Error> {
@@ -65,7 +65,7 @@ pub(crate) async fn replay<T: DeserializeOwned>(
 
 /// Stores the outcome under the key, before `tx` commits.
 pub(crate) async fn remember<T: Serialize + Sync>(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     idempotency: Option<&Idempotency>,
     value: &T,

@@ -215,7 +215,7 @@ fn cancelled() -> Fault {
 
 /// Ends the order of a cancelled job; arguments that cannot be read name no order.
 pub(crate) async fn abandon(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     args: &serde_json::Value,
 ) -> Result<(), Error> {
@@ -228,7 +228,7 @@ pub(crate) async fn abandon(
 /// Ends the live order of a generation and notes it at the certificate. A first order that was
 /// cancelled rests until a person asks again; everything else is looked at by a later sweep.
 async fn end_order(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     args: IssueArgs,
     state: OrderState,

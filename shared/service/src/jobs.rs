@@ -81,7 +81,8 @@ pub fn waiting_on(job: &JobRow) -> Option<WaitingOn> {
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: JobId) -> Result<JobRow, Error> {
     let mut conn = context.acquire().await?;
-    visible(&mut conn, caller, id).await
+    let job = visible(&mut conn, caller, id).await;
+    conn.settled_by(job)
 }
 
 /// As [`by_id`], with its past.
@@ -97,11 +98,11 @@ pub async fn with_past(
     let job = visible(&mut conn, caller, id).await?;
     let attempts = read::attempts(&mut conn, id, PAST_MAX).await?;
     let actions = audit::of_object(&mut conn, job.team_id, &id.to_string(), PAST_MAX).await?;
-    let held_back = held_back(&mut conn, &job).await?;
+    let held_back = held_back(&mut conn, &job).await;
     let past = Past {
         attempts,
         actions,
-        held_back,
+        held_back: conn.settled_by(held_back)?,
     };
     Ok((job, past))
 }
@@ -136,7 +137,8 @@ pub async fn list(
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    Ok(read::list(&mut conn, &filter, before, limit).await?)
+    let page = read::list(&mut conn, &filter, before, limit).await;
+    Ok(conn.settled_by(page)?)
 }
 
 /// Cancels a job: a waiting one at once; a running one is asked to stop, and may have completed before
@@ -187,7 +189,7 @@ async fn cancel_once(
 /// What a kind's rows say once its job is cancelled, in the same transaction. One line a kind that has
 /// such rows; arguments that cannot be read name none.
 pub(crate) async fn see_to_cancelled(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     kind: &str,
     args: &Value,
@@ -201,7 +203,7 @@ pub(crate) async fn see_to_cancelled(
 
 /// What a kind's rows say once its job is given up, where nothing else sees to them.
 pub(crate) async fn see_to_discarded(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     kind: &str,
     args: &Value,
     why: &str,
@@ -213,7 +215,7 @@ pub(crate) async fn see_to_discarded(
 }
 
 /// What a kind's rows say once its job is retried, in the same transaction.
-pub(crate) async fn see_to_retried(tx: &mut Tx<'_>, kind: &str, args: &Value) -> Result<(), Error> {
+pub(crate) async fn see_to_retried(tx: &mut Tx, kind: &str, args: &Value) -> Result<(), Error> {
     if let (ISSUE, Ok(args)) = (kind, IssueArgs::deserialize(args)) {
         certificate::arm(&mut *tx, args.certificate_id).await?;
     }
@@ -221,7 +223,7 @@ pub(crate) async fn see_to_retried(tx: &mut Tx<'_>, kind: &str, args: &Value) ->
 }
 
 async fn end_operation(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     args: &Value,
     state: OperationState,
     why: &str,
@@ -299,7 +301,7 @@ async fn retry_once(
 }
 
 async fn audited(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     action: &'static str,
     id: JobId,

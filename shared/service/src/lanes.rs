@@ -87,7 +87,7 @@ pub async fn limit(
 
 async fn changed(
     context: &Context,
-    mut tx: Tx<'_>,
+    mut tx: Tx,
     caller: &Caller,
     action: &'static str,
     found: bool,
@@ -139,13 +139,13 @@ pub async fn resume_kind(
     kind_changed(tx, caller, "job_kind.resume", kind, reason).await
 }
 
-async fn must_be_known(tx: &mut Tx<'_>, kind: &str) -> Result<(), Error> {
+async fn must_be_known(tx: &mut Tx, kind: &str) -> Result<(), Error> {
     let known = effects::KINDS.contains(&kind) || depth::is_known_kind(tx, kind).await?;
     known.then_some(()).ok_or(Error::NotFound("job kind"))
 }
 
 async fn kind_changed(
-    mut tx: Tx<'_>,
+    mut tx: Tx,
     caller: &Caller,
     action: &'static str,
     kind: &str,

@@ -51,7 +51,7 @@ pub async fn list(owner: &Pool) -> Result<Vec<KekUse>, Error> {
 }
 
 async fn counts(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     purpose: &str,
 ) -> Result<BTreeMap<String, Vec<(&'static str, i64)>>, Error> {
     let mut counts: BTreeMap<String, Vec<_>> = BTreeMap::new();
@@ -243,7 +243,7 @@ pub async fn retire(owner: &Pool, id: &str) -> Result<(), Error> {
     commit(tx).await
 }
 
-async fn note(tx: &mut Tx<'_>, action: &'static str, id: &str, purpose: &str) -> Result<(), Error> {
+async fn note(tx: &mut Tx, action: &'static str, id: &str, purpose: &str) -> Result<(), Error> {
     let detail = serde_json::json!({ "purpose": purpose });
     let row = Caller::system("operator").audit(action, id, detail);
     Ok(audit::append(tx, &[row]).await?)

@@ -27,7 +27,7 @@ pub struct NewAudit {
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn append(tx: &mut Tx<'_>, rows: &[NewAudit]) -> Result<(), Error> {
+pub async fn append(tx: &mut Tx, rows: &[NewAudit]) -> Result<(), Error> {
     journal::append(tx, rows, &[]).await
 }
 

@@ -12,11 +12,7 @@ use time::OffsetDateTime;
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn append(
-    tx: &mut Tx<'_>,
-    audits: &[NewAudit],
-    events: &[NewEvent],
-) -> Result<(), Error> {
+pub async fn append(tx: &mut Tx, audits: &[NewAudit], events: &[NewEvent]) -> Result<(), Error> {
     let written: Vec<(i64, OffsetDateTime)> = sqlx::query_as(
         "WITH audited AS (
              INSERT INTO audit (team_id, actor, action, object, request_id, detail)

@@ -175,7 +175,7 @@ impl Kinds for Noop {
 }
 
 impl Effects for Noop {
-    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
+    async fn apply(&self, tx: &mut Tx, accepted: &[&Finished]) -> Result<(), BoxError> {
         if self.effects {
             let ids: Vec<i64> = accepted.iter().map(|job| job.lease.job_id.0).collect();
             sqlx::query("INSERT INTO load_effect (job_id) SELECT unnest($1::bigint[])")

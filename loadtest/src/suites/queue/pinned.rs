@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use certmill_pg::embedded::{DATABASE, Login};
-use certmill_pg::{ConnectOptions, Connection, connect};
+use certmill_pg::{ConnectOptions, Connection, connect_one};
 use sqlx::Connection as _;
 
 use super::worker::Worker;
@@ -68,10 +68,9 @@ async fn hold(rig: &Rig) -> Result<Connection> {
     let options = ConnectOptions {
         idle_in_transaction_timeout: Duration::ZERO,
         transaction_timeout: Duration::ZERO,
-        ..ConnectOptions::new("holder").max_connections(1)
+        ..ConnectOptions::new("holder")
     };
-    let pool = connect(&rig.login(Login::Superuser, DATABASE), options).await?;
-    let mut connection = pool.acquire().await?.detach();
+    let mut connection = connect_one(&rig.login(Login::Superuser, DATABASE), &options).await?;
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()")
         .execute(&mut connection)
         .await?;

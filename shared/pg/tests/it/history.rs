@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use certmill_pg::embedded::{Embedded, EmbeddedOptions};
-use certmill_pg::{
-    Acknowledged, ConnectOptions, Error, History, Pool, begin, connect, connect_beside,
-};
+use certmill_pg::{Acknowledged, ConnectOptions, Error, Pool, begin, connect, connect_beside};
 use certmill_testkit::{TestDb, cache_dir, until};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
@@ -39,7 +37,7 @@ async fn remembered_after_restart(server: &Embedded, pool: &Pool) -> Vec<i64> {
     let raw = Pid::from_raw(postmaster.try_into().unwrap()).unwrap();
     kill_process(raw, Signal::QUIT).unwrap();
     until(|| async { server.pid().is_some_and(|pid| pid != postmaster) }).await;
-    let history = History::of(pool).unwrap();
+    let history = pool.history().unwrap();
     until(|| async { sqlx::query("SELECT 1").execute(pool).await.is_ok() }).await;
     history.moved().await;
     let moved = history.to_look_into().unwrap();
@@ -67,13 +65,13 @@ async fn what_was_committed_is_remembered_through_a_restart_of_the_server() {
             tx.rollback().await.unwrap();
         }
     }
-    let history = History::of(&pool).unwrap();
+    let history = pool.history().unwrap();
     assert!(history.to_look_into().is_none(), "nothing has happened yet");
     assert_eq!(remembered_after_restart(&server, &pool).await, [1, 3]);
     let plain = connect(&server.app_url(), ConnectOptions::new("test"))
         .await
         .unwrap();
-    assert!(History::of(&plain).is_none(), "it was not asked for");
+    assert!(plain.history().is_none(), "it was not asked for");
     pool.close().await;
     plain.close().await;
     server.stop().await;

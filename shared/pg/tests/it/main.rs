@@ -18,3 +18,4 @@ mod migrating;
 mod planning;
 mod poisoning;
 mod rotation;
+mod warm;

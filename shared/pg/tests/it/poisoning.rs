@@ -9,8 +9,8 @@ use std::time::Duration;
 use certmill_pg::{ConnectOptions, Pool, connect};
 use certmill_testkit::TestDb;
 use rustix::process::{Pid, Signal, kill_process};
-use sqlx::PgConnection;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgExecutor};
 
 /// More polls than `begin` needs until it is ready.
 const MOST_POLLS: u32 = 12;
@@ -40,7 +40,7 @@ async fn is_poisoned(pool: &Pool, observer: &mut PgConnection) -> bool {
         .fetch_one(observer)
         .await
         .unwrap();
-    conn.close().await.unwrap();
+    conn.close_on_drop();
     state.starts_with("idle in transaction")
 }
 
@@ -65,14 +65,7 @@ async fn cancelled_begins_never_poison_the_pool() {
 }
 
 /// Drops a begin while its statement is sent and cannot be answered: the backend is stopped.
-async fn cancel_unanswered<T>(pool: &Pool, begin: impl Future<Output = T>) {
-    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(pool)
-        .await
-        .unwrap();
-    while pool.num_idle() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+async fn cancel_unanswered<T>(pid: i32, begin: impl Future<Output = T>) {
     let backend = Pid::from_raw(pid).unwrap();
     kill_process(backend, Signal::STOP).unwrap();
     let mut begin = Box::pin(begin);
@@ -89,29 +82,38 @@ async fn cancel_unanswered<T>(pool: &Pool, begin: impl Future<Output = T>) {
     kill_process(backend, Signal::CONT).unwrap();
 }
 
-/// One connection, handed out without a ping, so that the first poll sends `BEGIN`.
-fn single(options: PgPoolOptions, db: &TestDb) -> Pool {
-    options
-        .max_connections(1)
-        .test_before_acquire(false)
-        .connect_lazy_with((*db.app().connect_options()).clone())
+async fn backend_of(db: impl PgExecutor<'_>) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(db)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn an_unanswered_begin_is_carried_through_and_undone() {
     let db = TestDb::new().await;
-    let ours = single(db.app().options().clone(), &db);
-    cancel_unanswered(&ours, certmill_pg::begin(&ours)).await;
+    let options = ConnectOptions::new("test").max_connections(1);
+    let ours = connect(&db.app_url(), options).await.unwrap();
+    let backend = backend_of(&ours).await;
+    cancel_unanswered(backend, certmill_pg::begin(&ours)).await;
     assert!(!is_poisoned(&ours, &mut db.session().await).await);
 }
 
 #[tokio::test]
 async fn the_begin_of_the_pool_hands_it_on() {
     let db = TestDb::new().await;
-    let bare = single(PgPoolOptions::new(), &db);
-    cancel_unanswered(&bare, bare.begin()).await;
+    // Handed out without a ping, so that the first poll sends `BEGIN`.
+    let bare = PgPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .connect_lazy_with((*db.app().connect_options()).clone());
+    let backend = backend_of(&bare).await;
+    while bare.num_idle() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    cancel_unanswered(backend, bare.begin()).await;
     assert!(
-        is_poisoned(&bare, &mut db.session().await).await,
+        is_poisoned(&bare.into(), &mut db.session().await).await,
         "the control saw no fault"
     );
 }

@@ -79,7 +79,7 @@ async fn a_claim_that_is_under_way_at_the_shutdown_leaves_nothing_to_the_rescue(
         .execute(db.owner())
         .await
         .unwrap();
-    let mut holder = db.owner().begin().await.unwrap();
+    let mut holder = certmill_pg::begin(db.owner()).await.unwrap();
     sqlx::raw_sql("SELECT pg_advisory_xact_lock(1)")
         .execute(&mut *holder)
         .await

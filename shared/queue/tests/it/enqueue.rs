@@ -85,7 +85,7 @@ async fn each_job_of_a_call_keeps_what_is_its_own() {
         vec![other.clone()],
         vec![plain.clone(), plain.clone()],
     ] {
-        let mut tx = db.app().begin().await.unwrap();
+        let mut tx = certmill_pg::begin(db.app()).await.unwrap();
         let answers = enqueue_all(&mut tx, &jobs).await.unwrap();
         for (job, answer) in jobs.iter().zip(answers) {
             let row = read::by_id(&mut tx, answer.id()).await.unwrap().unwrap();
@@ -104,7 +104,7 @@ async fn each_job_of_a_call_keeps_what_is_its_own() {
 #[tokio::test]
 async fn it_is_part_of_the_callers_transaction() {
     let db = db().await;
-    let mut tx = db.app().begin().await.unwrap();
+    let mut tx = certmill_pg::begin(db.app()).await.unwrap();
     let id = enqueue(&mut tx, &new_job()).await.unwrap().id();
     tx.rollback().await.unwrap();
     assert!(

@@ -22,7 +22,7 @@ use crate::swallow::Swallow;
 struct Ledger;
 
 impl Effects for Ledger {
-    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
+    async fn apply(&self, tx: &mut Tx, accepted: &[&Finished]) -> Result<(), BoxError> {
         for finished in accepted {
             if finished.effect["poison"] == true {
                 sqlx::query("SELECT 1 / 0").execute(&mut **tx).await?;

@@ -11,8 +11,8 @@ use certmill_queue::{
 };
 use certmill_testkit::TestDb;
 use serde_json::json;
-use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
 
 pub const LANE: &str = "work";
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ pub async fn db() -> TestDb {
 
 /// A connection that takes part in no pool, so that a test can keep many.
 pub async fn conn(db: &TestDb) -> PgConnection {
-    db.app().acquire().await.unwrap().detach()
+    connect_options(db).connect().await.unwrap()
 }
 
 pub fn connect_options(db: &TestDb) -> PgConnectOptions {

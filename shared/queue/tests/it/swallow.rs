@@ -75,7 +75,8 @@ impl Swallow {
         });
         let pool = PgPoolOptions::new()
             .max_connections(2)
-            .connect_lazy_with(near);
+            .connect_lazy_with(near)
+            .into();
         (swallow, pool, folder)
     }
 

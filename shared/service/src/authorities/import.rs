@@ -142,7 +142,7 @@ fn prove(hierarchy: &Hierarchy, pkcs8_der: &[u8], now: OffsetDateTime) -> Result
 }
 
 async fn new_issuer(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     name: &str,
     authority: &CaKey,
@@ -175,7 +175,7 @@ async fn new_issuer(
 
 /// Retires an authority that never signed and is asked for nothing, and its root if nothing else of
 /// ours hangs below that: an organisation that brings its own CA never sees ours.
-async fn retire_unused(tx: &mut Tx<'_>, before: &CaKey) -> Result<Vec<String>, Error> {
+async fn retire_unused(tx: &mut Tx, before: &CaKey) -> Result<Vec<String>, Error> {
     let users = issuer::with_authority(&mut *tx).await?;
     if users.iter().any(|one| one.ca_key_id == Some(before.id))
         || ca_key::was_used(&mut *tx, before.id).await?
@@ -197,7 +197,7 @@ async fn retire_unused(tx: &mut Tx<'_>, before: &CaKey) -> Result<Vec<String>, E
 
 /// What the profiles of this issuer may meet.
 async fn warnings(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     issuer: &Issuer,
     signing: &SigningCa,

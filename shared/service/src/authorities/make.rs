@@ -28,7 +28,7 @@ pub(super) struct Certified {
 }
 
 /// Makes and stores the root of that number.
-pub(crate) async fn root(tx: &mut Tx<'_>, keys: &Keyring, number: usize) -> Result<CaKey, Error> {
+pub(crate) async fn root(tx: &mut Tx, keys: &Keyring, number: usize) -> Result<CaKey, Error> {
     let common_name = match number {
         1 => "certmill root".to_owned(),
         more => format!("certmill root {more}"),
@@ -47,7 +47,7 @@ pub(crate) async fn root(tx: &mut Tx<'_>, keys: &Keyring, number: usize) -> Resu
 
 /// Makes and stores the issuing CA of that number below a root of ours.
 pub(crate) async fn issuing(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     keys: &Keyring,
     root: &CaKey,
     number: usize,
@@ -84,7 +84,7 @@ fn numbered(stem: &str, number: usize) -> String {
 
 /// Seals the key for a row of its own and stores it.
 pub(super) async fn store(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     keys: &Keyring,
     certified: Certified,
     key: &PrivateKey,
@@ -126,7 +126,7 @@ pub(crate) fn config(row: &CaKey) -> serde_json::Value {
 }
 
 async fn plan(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     common_name: String,
     life: Duration,
     end: Option<OffsetDateTime>,

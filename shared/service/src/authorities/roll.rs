@@ -79,7 +79,7 @@ pub(super) fn is_own_root(row: &CaKey) -> bool {
 }
 
 /// The authority that an issuer signs with.
-pub(super) async fn current(tx: &mut Tx<'_>, issuer: &Issuer) -> Result<CaKey, Error> {
+pub(super) async fn current(tx: &mut Tx, issuer: &Issuer) -> Result<CaKey, Error> {
     match issuer.ca_key_id {
         Some(id) => Ok(ca_key::by_id(&mut *tx, id).await?),
         None => Err(Error::Conflict {
@@ -91,7 +91,7 @@ pub(super) async fn current(tx: &mut Tx<'_>, issuer: &Issuer) -> Result<CaKey, E
 
 /// Moves an issuer to an authority: row, event and audit row.
 pub(super) async fn move_to(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     issuer: &Issuer,
     to: &CaKey,
     action: &'static str,
@@ -110,7 +110,7 @@ pub(super) async fn move_to(
 
 /// The audit row of what an operator did to an authority.
 pub(super) async fn note(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team_id: TeamId,
     action: &'static str,
     authority: &CaKey,

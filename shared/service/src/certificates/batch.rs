@@ -46,7 +46,7 @@ pub(super) struct Written {
 /// Failures of the database, where nothing may be committed.
 pub(super) async fn write(
     context: &Context,
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     asks: Vec<Asked<'_>>,
 ) -> Result<Written, Error> {
     let mut batch = Batch::new(context, clock::now(&mut *tx).await?);
@@ -76,7 +76,7 @@ pub(super) async fn write(
 }
 
 /// Keys of the asks that were reported as compromised.
-async fn known_to_others(tx: &mut Tx<'_>, asks: &[Asked<'_>]) -> Result<Vec<Vec<u8>>, Error> {
+async fn known_to_others(tx: &mut Tx, asks: &[Asked<'_>]) -> Result<Vec<Vec<u8>>, Error> {
     let prepared = asks.iter().flat_map(|ask| &ask.prepared);
     let keys: Vec<[u8; 32]> = prepared
         .filter_map(|one| one.csr.as_ref())
@@ -138,7 +138,7 @@ impl<'a> Batch<'a> {
     /// Checks an ask against its profile and takes it into the batch.
     async fn admit(
         &mut self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         caller: &'a Caller,
         prepared: Prepared,
         place: usize,
@@ -187,7 +187,7 @@ impl<'a> Batch<'a> {
     /// Adds what the profile decides: the issuer, and a key where the server makes it.
     async fn complete(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         team_id: TeamId,
         prepared: Prepared,
         profile: &Profile,
@@ -224,7 +224,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes everything; outcomes by place.
-    async fn write(&mut self, tx: &mut Tx<'_>) -> Result<Vec<(usize, ItemOutcome)>, Error> {
+    async fn write(&mut self, tx: &mut Tx) -> Result<Vec<(usize, ItemOutcome)>, Error> {
         let news: Vec<NewCertificate> = self.admitted.iter().map(|one| one.new.clone()).collect();
         let ids = certificate::insert_all(&mut *tx, &news).await?;
         let mut rows = Rows::default();
@@ -257,7 +257,7 @@ impl<'a> Batch<'a> {
 }
 
 /// A profile that cannot be read is a refusal of those who asked for it: the others go on.
-async fn load(tx: &mut Tx<'_>, key: &ProfileKey) -> Result<Found, Error> {
+async fn load(tx: &mut Tx, key: &ProfileKey) -> Result<Found, Error> {
     let profile = match profile::by_name(&mut *tx, key.0, &key.1).await {
         Err(certmill_store::Error::NotFound) => {
             let why = "no profile of that name; `certmill profiles list` shows them";

@@ -58,7 +58,7 @@ pub(super) fn make_sealed(
 /// was reported; without either it keeps the key that it has.
 pub(super) async fn take(
     context: &Context,
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     row: &Certificate,
     profile: &Profile,
     csr_pem: Option<&str>,
@@ -86,7 +86,7 @@ pub(super) async fn take(
 }
 
 async fn admitted(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     row: &Certificate,
     profile: &Profile,
     pem: &str,

@@ -39,7 +39,8 @@ pub struct Detail {
 /// [`Error::NotFound`], alike for a foreign team's.
 pub async fn by_id(context: &Context, caller: &Caller, id: CertificateId) -> Result<Detail, Error> {
     let mut conn = context.acquire().await?;
-    one(&mut conn, caller, id, None).await
+    let detail = one(&mut conn, caller, id, None).await;
+    conn.settled_by(detail)
 }
 
 /// Like [`by_id`], with a job of the certificate, both read on one connection.
@@ -55,8 +56,8 @@ pub async fn with_job(
     let mut conn = context.acquire().await?;
     let job = jobs::visible(&mut conn, caller, job).await?;
     let live = (!job.state.is_final()).then_some(&job);
-    let detail = one(&mut conn, caller, id, live).await?;
-    Ok((detail, job))
+    let detail = one(&mut conn, caller, id, live).await;
+    Ok((conn.settled_by(detail)?, job))
 }
 
 /// Certificates that this very transaction wrote, each with its first job.
@@ -111,7 +112,8 @@ pub async fn list(
     let mut conn = context.acquire().await?;
     let rows = certificate::list(&mut conn, caller.team_id, filter, after, limit).await?;
     let live = live_jobs(&mut conn, &rows).await?;
-    detail(&mut conn, rows, live).await
+    let page = detail(&mut conn, rows, live).await;
+    conn.settled_by(page)
 }
 
 type LiveJobs = HashMap<Vec<u8>, JobRow>;
@@ -195,7 +197,8 @@ pub async fn versions(
     certificate::by_id(&mut conn, caller.team_id, id)
         .await
         .map_err(or_not_found("certificate"))?;
-    Ok(version::list(&mut conn, id, below, limit).await?)
+    let page = version::list(&mut conn, id, below, limit).await;
+    Ok(conn.settled_by(page)?)
 }
 
 /// Those of a certificate's versions, newest first.

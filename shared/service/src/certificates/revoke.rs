@@ -134,7 +134,7 @@ async fn attempt(
 }
 
 /// The versions that are meant. A reported key takes every live version that carries it.
-async fn meant(tx: &mut Tx<'_>, row: &Certificate, ask: &RevokeAsk) -> Result<Vec<Version>, Error> {
+async fn meant(tx: &mut Tx, row: &Certificate, ask: &RevokeAsk) -> Result<Vec<Version>, Error> {
     let now = clock::now(&mut *tx).await?;
     let live = version::live(&mut *tx, row.id).await?;
     let mut meant = match ask.which {
@@ -190,7 +190,7 @@ fn ended() -> Error {
 /// made for a key or a service that is gone. The waiting job is cancelled; a running one is asked to
 /// stop, and what it still brings is revoked when it comes.
 async fn stop(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     row: &Certificate,
     reason: RevocationReason,
     open: &[&Version],

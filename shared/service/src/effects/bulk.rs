@@ -47,7 +47,7 @@ pub struct Effect {
 ///
 /// # Errors
 /// [`Error::Store`].
-pub async fn apply(effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
+pub async fn apply(effects: Vec<Effect>, tx: &mut Tx) -> Result<(), Error> {
     for state in OperationState::ALL {
         let ended = effects.iter().filter(|one| one.state == state);
         let mut ids: Vec<OperationId> = ended.map(|one| one.operation_id).collect();

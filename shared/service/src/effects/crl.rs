@@ -42,7 +42,7 @@ pub struct Effect {
 ///
 /// # Errors
 /// [`Error::Store`]; bytes that are not base 64 are [`Error::Crypto`].
-pub async fn apply(effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
+pub async fn apply(effects: Vec<Effect>, tx: &mut Tx) -> Result<(), Error> {
     for effect in &effects {
         let der = data_encoding::BASE64
             .decode(effect.der.as_bytes())

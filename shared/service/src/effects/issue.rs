@@ -96,7 +96,7 @@ impl Effect {
 ///
 /// # Errors
 /// [`Error::Store`]; a chain that is not base 64 is [`Error::Crypto`].
-pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
+pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx) -> Result<(), Error> {
     if effects.is_empty() {
         return Ok(());
     }
@@ -132,7 +132,7 @@ pub async fn apply(mut effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Erro
 
 /// Revokes what was signed while its end was asked for, or its key was reported as compromised.
 async fn revoke_stopped(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     advances: &[Advance],
     stopped: &[(CertificateId, RevocationReason)],
     effects: &[Effect],

@@ -42,7 +42,7 @@ pub const KINDS: &[&str] = &[
 pub struct Registry;
 
 impl Effects for Registry {
-    async fn apply(&self, tx: &mut Tx<'_>, accepted: &[&Finished]) -> Result<(), BoxError> {
+    async fn apply(&self, tx: &mut Tx, accepted: &[&Finished]) -> Result<(), BoxError> {
         let mut by_kind: BTreeMap<&str, Vec<&serde_json::Value>> = BTreeMap::new();
         for finished in accepted {
             by_kind
@@ -60,7 +60,7 @@ impl Effects for Registry {
 async fn apply_kind(
     kind: &str,
     effects: &[&serde_json::Value],
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
 ) -> Result<(), BoxError> {
     match kind {
         bulk::KIND => bulk::apply(read(effects)?, tx).await.map_err(Into::into),

@@ -76,7 +76,7 @@ pub struct Effect {
 ///
 /// # Errors
 /// [`Error::Store`], [`Error::Queue`].
-pub async fn apply(effects: Vec<Effect>, tx: &mut Tx<'_>) -> Result<(), Error> {
+pub async fn apply(effects: Vec<Effect>, tx: &mut Tx) -> Result<(), Error> {
     if effects.is_empty() {
         return Ok(());
     }
@@ -125,7 +125,7 @@ fn mark(effect: &Effect) -> Result<Mark, Error> {
 
 /// What the revocation means for the certificate; `true` if its current version is to be replaced.
 async fn see_to(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     effect: &Effect,
     marked: &Marked,
     is_current: bool,
@@ -158,7 +158,7 @@ async fn see_to(
 
 /// Lets a sweep order the next versions at once: it plans them as any other renewal, and takes no
 /// lock out of order.
-async fn replace(tx: &mut Tx<'_>, due: &[CertificateId]) -> Result<(), Error> {
+async fn replace(tx: &mut Tx, due: &[CertificateId]) -> Result<(), Error> {
     if due.is_empty() {
         return Ok(());
     }
@@ -175,7 +175,7 @@ async fn replace(tx: &mut Tx<'_>, due: &[CertificateId]) -> Result<(), Error> {
 }
 
 async fn tell(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     effects: &[Effect],
     marked: &HashMap<VersionId, Marked>,
 ) -> Result<(), Error> {

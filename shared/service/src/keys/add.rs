@@ -97,7 +97,7 @@ pub(super) struct Wish<'a> {
 
 /// Draws a key and stores its hash.
 pub(super) async fn insert_new(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     wish: &Wish<'_>,
 ) -> Result<Made, Error> {

@@ -45,7 +45,8 @@ pub async fn authenticate(pool: &Pool, bearer: &str) -> Result<Proof, Error> {
         .acquire()
         .await
         .map_err(|error| Error::Store(error.into()))?;
-    let found = api_key::credential(&mut conn, key.id()).await?;
+    let found = api_key::credential(&mut conn, key.id()).await;
+    let found = conn.settled_by(found)?;
     let valid = found
         .filter(|row| key.matches(&row.secret_sha256) && row.state == KeyState::Valid)
         .and_then(|row| {

@@ -127,11 +127,7 @@ pub async fn bootstrap(
 }
 
 /// The answer at a closed door; one that should have been closed before is closed now.
-async fn closed(
-    mut tx: Tx<'_>,
-    came_first: bool,
-    own: Option<&token::ApiKey>,
-) -> Result<First, Error> {
+async fn closed(mut tx: Tx, came_first: bool, own: Option<&token::ApiKey>) -> Result<First, Error> {
     if let Some(key) = own
         && let Some(row) = api_key::credential(&mut tx, key.id()).await?
         && key.matches(&row.secret_sha256)
@@ -150,7 +146,7 @@ async fn closed(
 }
 
 async fn insert_given(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     key: &token::ApiKey,
     name: &str,

@@ -35,7 +35,7 @@ pub async fn revoke(
 
 /// Holds the key, and refuses the last admin's. All valid admins are held before it, so that two
 /// that end each other come one after the other.
-async fn lock(tx: &mut Tx<'_>, team: TeamId, id: ApiKeyId) -> Result<ApiKey, Error> {
+async fn lock(tx: &mut Tx, team: TeamId, id: ApiKeyId) -> Result<ApiKey, Error> {
     let unknown = or_not_found("API key");
     let seen = api_key::by_id(&mut *tx, team, id).await.map_err(&unknown)?;
     if seen.role == Role::Admin.as_str() {

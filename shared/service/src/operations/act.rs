@@ -49,7 +49,7 @@ impl Did {
     /// Those that were meant and met nothing: they run, or have ended since they were chosen.
     async fn skip_rest(
         &mut self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         meant: &[JobId],
         met: &BTreeSet<JobId>,
         waiting: &str,
@@ -79,7 +79,7 @@ impl Did {
 
 /// Does it to these jobs, which were chosen among the live or the ended ones.
 pub(super) async fn act(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     team: TeamId,
     verb: JobVerb,
     settings: &JobSettings,
@@ -94,7 +94,7 @@ pub(super) async fn act(
     }
 }
 
-async fn hasten(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Did, Error> {
+async fn hasten(tx: &mut Tx, ids: &[JobId]) -> Result<Did, Error> {
     let mut did = Did::default();
     let touched = many::hasten_all(&mut *tx, ids).await?;
     for job in &touched {
@@ -105,7 +105,7 @@ async fn hasten(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Did, Error> {
     Ok(did)
 }
 
-async fn repeat(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Did, Error> {
+async fn repeat(tx: &mut Tx, ids: &[JobId]) -> Result<Did, Error> {
     let mut did = Did::default();
     let repeated = many::repeat_all(&mut *tx, ids).await?;
     for (job, enqueued) in &repeated {
@@ -122,7 +122,7 @@ async fn repeat(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<Did, Error> {
     Ok(did)
 }
 
-async fn cancel(tx: &mut Tx<'_>, team: TeamId, by: &str, ids: &[JobId]) -> Result<Did, Error> {
+async fn cancel(tx: &mut Tx, team: TeamId, by: &str, ids: &[JobId]) -> Result<Did, Error> {
     let mut did = Did::default();
     let cancelled = many::cancel_all(&mut *tx, ids, by).await?;
     for (job, outcome) in &cancelled {
@@ -137,7 +137,7 @@ async fn cancel(tx: &mut Tx<'_>, team: TeamId, by: &str, ids: &[JobId]) -> Resul
     Ok(did)
 }
 
-async fn shift(tx: &mut Tx<'_>, settings: &JobSettings, ids: &[JobId]) -> Result<Did, Error> {
+async fn shift(tx: &mut Tx, settings: &JobSettings, ids: &[JobId]) -> Result<Did, Error> {
     let mut did = Did::default();
     let (queue, priority) = (settings.to_queue.as_deref(), settings.to_priority);
     let touched = many::move_all(&mut *tx, ids, queue, priority).await?;

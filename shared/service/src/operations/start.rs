@@ -129,7 +129,7 @@ pub async fn start(
 }
 
 async fn store(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     caller: &Caller,
     ask: &BulkAsk,
     plan: &Plan,

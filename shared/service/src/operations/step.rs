@@ -77,7 +77,7 @@ async fn step_once(
 
 /// Chooses the next handful and does it.
 async fn take(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     locked: &Operation,
     cursor: Cursor,
     among: Among,

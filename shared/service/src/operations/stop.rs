@@ -45,7 +45,7 @@ pub async fn abort(
 /// # Errors
 /// Failures of the database.
 pub async fn end(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx,
     ids: &[OperationId],
     state: OperationState,
     fault: Option<&str>,

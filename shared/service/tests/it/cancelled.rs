@@ -246,9 +246,10 @@ async fn calls_that_are_dropped_leave_the_pool_and_the_rows_whole() {
 #[tokio::test]
 async fn a_transaction_that_is_left_open_is_seen() {
     let rig = rig().await;
-    let bare = sqlx::postgres::PgPoolOptions::new()
+    let bare: Pool = sqlx::postgres::PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .connect_lazy_with((*rig.db.app().connect_options()).clone());
+        .connect_lazy_with((*rig.db.app().connect_options()).clone())
+        .into();
     sqlx::raw_sql("BEGIN").execute(&bare).await.unwrap();
     assert_eq!(open_transactions(&bare, &rig).await, 1);
 }

@@ -172,7 +172,7 @@ async fn the_registry_reads_effects_and_refuses_unknown_kinds() {
 }
 
 /// A finish that has completed the job and has not written its effect yet.
-async fn half_finished(rig: &Rig) -> (Effect, certmill_pg::Tx<'static>) {
+async fn half_finished(rig: &Rig) -> (Effect, certmill_pg::Tx) {
     let (id, _) = request(rig, "a.example.com").await;
     let job = claim_one(rig).await;
     let order = standing(rig, id, 1).await.unwrap();

@@ -1,7 +1,7 @@
 //! What is found, told and settled of an acknowledged change that is gone.
 
 use certmill_domain::ids::CutId;
-use certmill_pg::{ConnectOptions, History, Moved, Pool, connect};
+use certmill_pg::{ConnectOptions, Moved, Pool, connect};
 use certmill_service::history::{self, Witness};
 use certmill_service::{Context, Error};
 
@@ -33,7 +33,7 @@ fn witness() -> Witness {
 
 /// The same place on the next timeline.
 async fn promoted(pool: &Pool) -> Moved {
-    let history = History::of(pool).unwrap();
+    let history = pool.history().unwrap();
     history.look_again(pool).await.unwrap();
     let (from, remembered) = history.known().unwrap();
     let mut to = from;

@@ -1,11 +1,11 @@
 //! What the application's role may not do, however it is asked.
 
 use certmill_testkit::TestDb;
-use sqlx::{AssertSqlSafe, Pool, Postgres};
+use sqlx::AssertSqlSafe;
 
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-async fn code(pool: &Pool<Postgres>, statement: &str) -> Option<String> {
+async fn code(pool: &certmill_pg::Pool, statement: &str) -> Option<String> {
     let answer = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
         .execute(pool)
         .await;

@@ -17,7 +17,6 @@ use certmill_store::version::NewVersion;
 use certmill_store::{certificate, clock, issuer, order, profile, version};
 use certmill_testkit::TestDb;
 use sqlx::PgConnection;
-use sqlx::pool::PoolConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -100,7 +99,7 @@ pub async fn issue(conn: &mut PgConnection, order: &Order) -> VersionId {
 }
 
 impl Rig {
-    pub async fn conn(&self) -> PoolConnection<sqlx::Postgres> {
+    pub async fn conn(&self) -> certmill_pg::PoolConnection {
         self.db.app().acquire().await.unwrap()
     }
 
