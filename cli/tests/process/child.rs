@@ -1,7 +1,7 @@
 //! One process of the cluster, with its log file.
 #![allow(clippy::disallowed_methods, reason = "tests read the environment")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -57,6 +57,14 @@ impl Child {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// How nice it is to others of its machine.
+    pub fn niceness(&self) -> i32 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // proc_pid_stat(5): field 19, counted from the state, which follows the name in brackets.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(19 - 3).unwrap().parse().unwrap()
     }
 
     /// Sends a signal.

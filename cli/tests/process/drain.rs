@@ -27,6 +27,11 @@ async fn sigterm_drains_each_role() {
     ];
     let mut cluster = Cluster::start(&delays).await;
     let mut workload = Workload::begin(cluster.client().await, 1).await;
+    assert_eq!(
+        cluster.member("worker-1").niceness(),
+        cluster.member("api-1").niceness() + 5,
+        "a worker gives way to whom somebody waits for"
+    );
     hand_over(&mut cluster).await;
     workload.bulk(40).await;
     wait_for_running(cluster.owner(), "worker-1").await;
