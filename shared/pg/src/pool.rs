@@ -16,7 +16,6 @@ use futures::future::{BoxFuture, TryFutureExt as _};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
-
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::history::History;

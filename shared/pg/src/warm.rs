@@ -1,7 +1,8 @@
 //! Connections that rest between two statements.
 //!
-//! Invariant: what rests is idle and outside any transaction; it is lent for as long as its last proof
-//! holds and its pool is open, then sqlx takes it back, which looks at its age and asks the server.
+//! Invariant: what rests is idle and outside any transaction; it is lent only as long as its last proof
+//! holds and its pool is open. One that is too old goes back to sqlx, which looks at its age and asks the
+//! server, when somebody comes upon it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,8 @@ pub(crate) struct Resting {
     pub(crate) proved: Instant,
 }
 
-/// The resting connections of a pool. The last to come is the first to go, so that those that are not
-/// needed grow old and end.
+/// The resting connections of a pool. The last to come is the first to go, so that few are in use and
+/// their proofs young. Those below it stay open until they are needed again.
 pub(crate) struct Warm {
     pool: PgPool,
     history: Option<Arc<History>>,

@@ -45,8 +45,9 @@ pub struct RunOptions {
 }
 
 /// Runs claimed jobs until the shutdown; returns when the running ones have ended, and with them the
-/// claim that was under way, or the grace is over. Dropping the future drops the handlers. The handler ends its job itself, through the
-/// finisher, `fail` or `snooze`; a panic or a time-out is failed here with class retry.
+/// claim that was under way, or the grace is over. Dropping the future drops the handlers. The handler
+/// ends its job itself, through the finisher, `fail` or `snooze`; a panic or a time-out is failed here
+/// with class retry.
 pub async fn run_worker<H, F>(
     options: RunOptions,
     source: JobSource,

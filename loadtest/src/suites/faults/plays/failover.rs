@@ -61,12 +61,7 @@ pub async fn two_primaries(stage: &mut Stage) -> Result<u64> {
         stage.site.log_lines().iter().any(refused),
         "nobody has refused the old primary"
     );
-    lead(
-        stage,
-        &MEMBERS.map(|member| member.0),
-        Site::lead_to_standby,
-    )
-    .await?;
+    lead_all_to_standby(stage).await?;
     lost(stage).await
 }
 
@@ -83,12 +78,12 @@ async fn take_over(stage: &mut Stage) -> Result<()> {
     tokio::time::sleep(LAG).await;
     stage.site.proxies().for_each(|proxy| proxy.set(Mode::Cut));
     stage.site.promote().await?;
-    lead(
-        stage,
-        &MEMBERS.map(|member| member.0),
-        Site::lead_to_standby,
-    )
-    .await
+    lead_all_to_standby(stage).await
+}
+
+async fn lead_all_to_standby(stage: &mut Stage) -> Result<()> {
+    let all = MEMBERS.map(|member| member.0);
+    lead(stage, &all, Site::lead_to_standby).await
 }
 
 /// Ends the connections of these processes, and leads new ones elsewhere.
